@@ -1,0 +1,103 @@
+"""Where a result came from: one record a job, stored beside what the job made."""
+
+from __future__ import annotations
+
+import platform
+import socket
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+from uuid import uuid4
+
+from whiteline.errors import SchemaVersionError
+
+__all__ = ["PROVENANCE_SCHEMA_VERSION", "ProvenanceRecord", "library_versions", "utc_now"]
+
+PROVENANCE_SCHEMA_VERSION = 1
+_LIBRARIES = ("whiteline", "pymatgen", "spglib", "jobflow", "numpy", "scipy")
+
+
+def utc_now() -> str:
+    """Return the present time as ISO 8601 text in UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def library_versions(*extra: str) -> dict[str, str]:
+    """Return the installed versions of the libraries that shape a result.
+
+    >>> "numpy" in library_versions()
+    True
+    """
+    found = {}
+    for name in (*_LIBRARIES, *extra):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@dataclass(frozen=True)
+class ProvenanceRecord:
+    """What one job used and made.
+
+    Attributes:
+        activity: What was done, e.g. `feff-site` or `material-average`.
+        inputs: Name of each input and its content hash or stored id.
+        outputs: Name of each output and its content hash or stored id.
+        parents: Ids of the stored spectra that this job read.
+        code: Program that did the work, and `code_version` as that program reports it.
+        libraries: Versions of the libraries around it.
+        parameters: Complete parameters, defaults included.
+        timings: Wall time by stage [s].
+        host: Machine name; `system` is its operating system and Python.
+        started_at: Start in ISO 8601, UTC; `ended_at` likewise.
+        id: Unique id of this record.
+    """
+
+    activity: str
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, str]
+    parents: tuple[str, ...]
+    code: str
+    code_version: str
+    parameters: Mapping[str, Any]
+    started_at: str
+    ended_at: str
+    timings: Mapping[str, float] = field(default_factory=dict)
+    libraries: Mapping[str, str] = field(default_factory=library_versions)
+    host: str = field(default_factory=socket.gethostname)
+    system: str = field(default_factory=lambda: f"{platform.platform()}, Python {platform.python_version()}")
+    id: str = field(default_factory=lambda: uuid4().hex)
+
+    @property
+    def wall_time(self) -> float:
+        """Seconds from start to end."""
+        return (
+            datetime.fromisoformat(self.ended_at) - datetime.fromisoformat(self.started_at)
+        ).total_seconds()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-ready dictionary."""
+        data = asdict(self)
+        data["parents"] = list(self.parents)
+        return {"schema_version": PROVENANCE_SCHEMA_VERSION, **data}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ProvenanceRecord:
+        """Rebuild what `to_dict` wrote.
+
+        Raises:
+            SchemaVersionError: The record was written by a newer Whiteline.
+        """
+        found = data.get("schema_version", 1)
+        if found > PROVENANCE_SCHEMA_VERSION:
+            raise SchemaVersionError(
+                f"provenance record has schema version {found}, this Whiteline reads up to "
+                f"{PROVENANCE_SCHEMA_VERSION}: upgrade with `pip install -U whiteline`"
+            )
+        known = {f.name for f in fields(cls)}
+        values = {key: value for key, value in data.items() if key in known}
+        return cls(**{**values, "parents": tuple(values.get("parents", ()))})

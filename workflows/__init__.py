@@ -1,0 +1,1 @@
+"""Jobflow makers that wire calculators and the database together."""
