@@ -1,1 +1,65 @@
-"""Documents and the stores that keep them."""
+"""Documents, the stores that keep them, queries and export.
+
+The names below are loaded on first use: `import whiteline.database` needs neither pymatgen nor pymongo.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from whiteline.database.documents import SPECTRUM_SCHEMA_VERSION, DocumentKind, SpectrumDocument
+    from whiteline.database.export import ExportFormat, export
+    from whiteline.database.mongo import MongoStore
+    from whiteline.database.query import SpectrumQuery
+    from whiteline.database.sqlite import SQLiteStore
+    from whiteline.database.store import (
+        AmbiguousIdError,
+        SpectrumStore,
+        SpectrumSummary,
+        UnknownIdError,
+        open_store,
+    )
+
+__all__ = [
+    "SPECTRUM_SCHEMA_VERSION",
+    "AmbiguousIdError",
+    "DocumentKind",
+    "ExportFormat",
+    "MongoStore",
+    "SQLiteStore",
+    "SpectrumDocument",
+    "SpectrumQuery",
+    "SpectrumStore",
+    "SpectrumSummary",
+    "UnknownIdError",
+    "export",
+    "open_store",
+]
+
+_HOMES = {
+    "SPECTRUM_SCHEMA_VERSION": "documents",
+    "AmbiguousIdError": "store",
+    "ExportFormat": "export",
+    "MongoStore": "mongo",
+    "SQLiteStore": "sqlite",
+    "SpectrumDocument": "documents",
+    "DocumentKind": "documents",
+    "SpectrumQuery": "query",
+    "SpectrumStore": "store",
+    "SpectrumSummary": "store",
+    "UnknownIdError": "store",
+    "export": "export",
+    "open_store": "store",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'whiteline.database' has no attribute {name!r}")
+    return getattr(import_module(f"whiteline.database.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

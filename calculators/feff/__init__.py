@@ -1,0 +1,94 @@
+"""FEFF: real-space multiple scattering (Rehr et al., Phys. Chem. Chem. Phys. 12, 5503 (2010), doi:10.1039/b926434e)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from monty.json import MSONable
+
+from whiteline.absorber import Absorber
+from whiteline.calculators.feff.inputs import build_cluster, estimate_cpu_time, write_inputs
+from whiteline.calculators.feff.parameters import FeffParameters
+from whiteline.calculators.feff.parse import parse_run
+from whiteline.calculators.feff.run import run_feff
+from whiteline.calculators.interface import Outcome, RunReport
+from whiteline.calculators.parameters import build_parameters
+
+__all__ = ["FeffCalculator", "FeffParameters"]
+
+
+@dataclass(frozen=True)
+class FeffCalculator(MSONable):  # type: ignore[misc]  # monty ships no types
+    """FEFF as the workflows see it.
+
+    Attributes:
+        parameters: Everything that decides the spectrum.
+        command: External FEFF executable; empty takes the FEFF10 wheel. No part of the calculation's identity.
+        timeout: Longest wall time of one FEFF run [s].
+    """
+
+    parameters: FeffParameters = field(default_factory=FeffParameters)
+    command: str = ""
+    timeout: float = 24 * 3600.0
+
+    @property
+    def code(self) -> str:
+        """Name of the code."""
+        return "feff"
+
+    @property
+    def parameters_dict(self) -> dict[str, Any]:
+        """Complete parameters, defaults included, JSON-ready."""
+        return self.parameters.model_dump(mode="json")
+
+    @classmethod
+    def from_values(
+        cls, values: Mapping[str, Any], *, command: str = "", timeout: float = 24 * 3600.0
+    ) -> FeffCalculator:
+        """Return a calculator from parameter values.
+
+        Raises:
+            ParameterError: A name is unknown or a value is out of range.
+        """
+        return cls(build_parameters(FeffParameters, values), command=command, timeout=timeout)
+
+    def inputs(self, absorber: Absorber) -> dict[str, str]:
+        """Return feff.inp by its path inside the run directory.
+
+        Raises:
+            StructureError: FEFF cannot compute the absorber.
+        """
+        return write_inputs(absorber, self.parameters)
+
+    def estimate(self, absorber: Absorber) -> float:
+        """Return the expected CPU time [s]."""
+        cluster = build_cluster(absorber, radius=self.parameters.radius, grouping=self.parameters.potentials)
+        return estimate_cpu_time(cluster, self.parameters, n_parts=len(absorber.edge.parts))
+
+    def run(self, directory: Path, *, on_stage: Callable[[str], None]) -> RunReport:
+        """Run FEFF on every feff.inp in `directory`, one after the other, and return how it went."""
+        timings: dict[str, float] = {}
+        for path in sorted(directory.rglob("feff.inp")):
+            part = path.parent.relative_to(directory)
+            prefix = f"{part} " if part.name else ""
+            report = run_feff(
+                path.parent,
+                command=self.command,
+                timeout=self.timeout,
+                on_stage=lambda stage, prefix=prefix: on_stage(prefix + stage),  # type: ignore[misc]
+            )
+            timings |= {prefix + stage: seconds for stage, seconds in report.timings.items()}
+            if report.failure:
+                return RunReport(timings, prefix + report.failure)
+        return RunReport(timings)
+
+    def parse(self, directory: Path, absorber: Absorber) -> Outcome:
+        """Return what the outputs in `directory` say.
+
+        Raises:
+            ParseError: An output is missing, cut off, damaged, or of another absorber.
+        """
+        return parse_run(directory, absorber, self.parameters)

@@ -1,0 +1,130 @@
+"""Running FEFF: the FEFF10 wheel in a child process, or an external executable."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from whiteline.calculators.interface import RunReport
+from whiteline.calculators.process import GuardedProcess, last_words
+from whiteline.errors import MissingDependencyError, ParameterError
+
+__all__ = ["LOG_NAME", "run_feff"]
+
+LOG_NAME = "feff.log"
+
+# What a XANES spectrum needs, in order; the other modules of the wheel would only start and stop.
+_STAGES = ("rdinp", "atomic", "pot", "screen", "xsph", "fms", "mkgtr", "path", "genfmt", "ff2x")
+_STAGE_WORDS = {
+    "rdinp": "reading input",
+    "atomic": "free atoms",
+    "pot": "potentials (SCF)",
+    "screen": "core-hole screening",
+    "xsph": "cross-section",
+    "fms": "multiple scattering",
+    "mkgtr": "Green's function",
+    "path": "paths",
+    "genfmt": "paths",
+    "ff2x": "spectrum",
+}
+_ENVIRONMENT = {
+    # FEFF allocates and frees its matrices at every energy. With glibc's defaults each time costs millions of
+    # page faults (benchmarks/feff_overhead.py); keeping the memory in the process changes no result.
+    "MALLOC_MMAP_THRESHOLD_": str(2**32),
+    "MALLOC_TRIM_THRESHOLD_": str(2**32),
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+
+
+def run_feff(
+    directory: Path, *, command: str = "", timeout: float, on_stage: Callable[[str], None]
+) -> RunReport:
+    """Run FEFF on the feff.inp in `directory`; its chatter goes to feff.log there.
+
+    Args:
+        directory: Run directory that holds feff.inp and nothing of another run.
+        command: External executable with arguments, started in the directory; empty takes the wheel.
+        timeout: Longest wall time [s].
+        on_stage: Called with the name of each stage as it starts.
+
+    Raises:
+        MissingDependencyError: The external executable does not exist.
+    """
+    if command:
+        return _run_external(directory, _executable(command), timeout, on_stage)
+    return _run_wheel(directory, timeout, on_stage)
+
+
+def _executable(command: str) -> list[str]:
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise ParameterError(f"WHITELINE_FEFF_COMMAND {command!r} is not a command: {error}") from error
+    if not words or shutil.which(words[0]) is None:
+        raise MissingDependencyError(
+            f"the FEFF executable {command!r} is not there or not executable: correct WHITELINE_FEFF_COMMAND, or unset it "
+            "to use the FEFF10 wheel"
+        )
+    return words
+
+
+def _run_wheel(directory: Path, timeout: float, on_stage: Callable[[str], None]) -> RunReport:
+    read_fd, write_fd = os.pipe()
+    wheel = Path(__file__).with_name("wheel.py")
+    timings: dict[str, float] = {}
+    failure = ""
+    with os.fdopen(read_fd, encoding="utf-8") as messages:
+        try:
+            process = GuardedProcess(
+                [sys.executable, "-P", str(wheel), str(write_fd), *_STAGES],
+                directory=directory,
+                log=directory / LOG_NAME,
+                timeout=timeout,
+                environment=_ENVIRONMENT,
+                pass_fds=[write_fd],
+            )
+        finally:
+            os.close(write_fd)
+        with process:
+            for line in messages:
+                message = json.loads(line)
+                if "error" in message:
+                    # Behind the mark the wheel copies a note that FEFF leaves on every crash and that says nothing.
+                    failure = f"{message['error_type']}: {message['error'].split('.feff.error:')[0].strip()}"
+                elif message["kind"] == "starting":
+                    on_stage(_STAGE_WORDS.get(message["stage"], message["stage"]))
+                else:
+                    timings[message["stage"]] = round(message["seconds"], 3)
+            code = process.wait()
+    return _report(process, code, timings, failure, directory)
+
+
+def _run_external(
+    directory: Path, command: list[str], timeout: float, on_stage: Callable[[str], None]
+) -> RunReport:
+    on_stage("FEFF")
+    started = time.monotonic()
+    with GuardedProcess(
+        command, directory=directory, log=directory / LOG_NAME, timeout=timeout, environment=_ENVIRONMENT
+    ) as process:
+        code = process.wait()
+    return _report(process, code, {"feff": round(time.monotonic() - started, 3)}, "", directory)
+
+
+def _report(
+    process: GuardedProcess, code: int, timings: dict[str, float], failure: str, directory: Path
+) -> RunReport:
+    if process.is_timed_out:
+        return RunReport(timings, f"stopped after {process.timeout:g} s: raise WHITELINE_FEFF_TIMEOUT")
+    if code == 0 and not failure:
+        return RunReport(timings)
+    if not failure:
+        failure = f"killed by signal {code - 128}" if code > 128 else f"exit status {code}"
+    return RunReport(timings, f"{failure} [{last_words(directory / LOG_NAME)}]")

@@ -1,0 +1,97 @@
+"""Running a code as a child process that never outlives its caller."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+__all__ = ["GuardedProcess", "last_words"]
+
+_GUARD = Path(__file__).with_name("guard.py")
+_SECRETS = ("KEY", "TOKEN", "SECRET", "PASSWORD")
+
+
+class GuardedProcess:
+    """A command in a process group of its own; leaving the block takes all of the group down.
+
+    Ctrl-C, errors and the time limit end it through this class, `kill -9` of the caller through the guard.
+
+    Args:
+        command: Program and arguments; no shell is involved.
+        directory: Working directory.
+        log: File that takes standard output and standard error.
+        timeout: Longest wall time [s].
+        environment: Variables set on top of the caller's; the caller's keys and passwords are left out.
+        pass_fds: File descriptors that the command inherits.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        directory: Path,
+        log: Path,
+        timeout: float,
+        environment: Mapping[str, str],
+        pass_fds: Sequence[int] = (),
+    ) -> None:
+        self.timeout = timeout
+        self.is_timed_out = False
+        with log.open("wb") as sink:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", str(_GUARD), *command],
+                cwd=directory,
+                stdin=subprocess.PIPE,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                pass_fds=tuple(pass_fds),
+                start_new_session=True,
+                env={**_without_secrets(os.environ), **environment},
+            )
+        self._timer = threading.Timer(timeout, self._expire)
+        self._timer.daemon = True
+
+    def wait(self) -> int:
+        """Return the exit status; above 128 the command died of signal `status - 128`, 127 it never started."""
+        return self._process.wait()
+
+    def __enter__(self) -> GuardedProcess:
+        self._timer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        self._kill()
+        self._process.wait()
+        if self._process.stdin:
+            self._process.stdin.close()
+
+    def _expire(self) -> None:
+        self.is_timed_out = True
+        self._kill()
+
+    def _kill(self) -> None:
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            return
+
+
+def _without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: value for name, value in environment.items() if not any(s in name.upper() for s in _SECRETS)
+    }
+
+
+def last_words(log: Path, *, n_lines: int = 4) -> str:
+    """Return the last lines of a log in one line: where a code says what it stumbled over."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return " | ".join([line.strip() for line in lines if line.strip()][-n_lines:])

@@ -1,0 +1,233 @@
+"""The file of the embedded store: its tables, how it is made and opened, and what may be wrong with it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from whiteline.errors import CorruptStoreError, SchemaVersionError, StoreError
+
+__all__ = ["APPLICATION_ID", "STORE_SCHEMA_VERSION", "connect", "explained", "transaction"]
+
+APPLICATION_ID = 0x574C4E45  # "WLNE": marks the file as Whiteline's
+STORE_SCHEMA_VERSION = 1
+BUSY_TIMEOUT = 60.0
+_MAGIC = b"SQLite format 3\x00"
+_HEADER_SIZE = 100
+_PAGE_SIZE = 8192
+
+_TABLES = """
+CREATE TABLE structures (
+  key TEXT PRIMARY KEY, structure_id TEXT NOT NULL, structure TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE grids (hash TEXT PRIMARY KEY, energy BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE elements (
+  element TEXT, chemical_system TEXT, PRIMARY KEY (element, chemical_system)) WITHOUT ROWID;
+CREATE TABLE spectra (
+  key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, status TEXT NOT NULL,
+  reason TEXT NOT NULL, absorber TEXT NOT NULL, edge TEXT NOT NULL, code TEXT NOT NULL,
+  code_version TEXT NOT NULL,
+  fidelity TEXT NOT NULL, structure_id TEXT NOT NULL, formula TEXT NOT NULL, chemical_system TEXT NOT NULL,
+  space_group INTEGER NOT NULL, space_group_symbol TEXT NOT NULL, site_id TEXT NOT NULL, site_index INTEGER,
+  multiplicity INTEGER NOT NULL, source TEXT NOT NULL, created_at TEXT NOT NULL,
+  n_points INTEGER NOT NULL, energy_min REAL, energy_max REAL,
+  parameters TEXT NOT NULL, details TEXT NOT NULL, structure_key TEXT NOT NULL, grid TEXT);
+CREATE TABLE components (key INTEGER PRIMARY KEY, weights BLOB, data BLOB NOT NULL);
+CREATE TABLE records (
+  key INTEGER PRIMARY KEY, spectrum_id TEXT NOT NULL, record_id TEXT NOT NULL, started_at TEXT NOT NULL,
+  record TEXT NOT NULL, UNIQUE (spectrum_id, record_id));
+CREATE INDEX spectra_by_time ON spectra (created_at, id);
+CREATE INDEX spectra_by_edge ON spectra (absorber, edge, created_at, id);
+CREATE INDEX spectra_by_system ON spectra (chemical_system, formula, created_at);
+CREATE INDEX spectra_by_formula ON spectra (formula, created_at);
+CREATE INDEX spectra_by_site ON spectra (site_id);
+CREATE INDEX spectra_by_structure ON spectra (structure_id);
+CREATE INDEX spectra_by_structure_key ON spectra (structure_key);
+CREATE INDEX spectra_by_grid ON spectra (grid);
+CREATE INDEX spectra_not_converged ON spectra (status, created_at) WHERE status <> 'converged';
+"""
+
+_DAMAGED = "restore a backup, or move the file away; `sqlite3 FILE .recover` saves what can still be read"
+_CAUSES: dict[int, tuple[type[StoreError], str, str]] = {
+    sqlite3.SQLITE_NOTADB: (CorruptStoreError, "is not a Whiteline database, or is damaged", _DAMAGED),
+    sqlite3.SQLITE_CORRUPT: (CorruptStoreError, "is damaged", _DAMAGED),
+    sqlite3.SQLITE_FULL: (StoreError, "cannot grow: the disk is full", "free some space, then run again"),
+    sqlite3.SQLITE_READONLY: (
+        StoreError,
+        "is read-only",
+        "make file and folder writable, or copy it",
+    ),
+    sqlite3.SQLITE_CANTOPEN: (StoreError, "cannot be opened", "see that its folder exists and is writable"),
+    sqlite3.SQLITE_PERM: (
+        StoreError,
+        "may not be opened",
+        "see the permissions of file and folder",
+    ),
+    sqlite3.SQLITE_BUSY: (
+        StoreError,
+        "stayed locked by another process",
+        "see who writes it, or run later",
+    ),
+    sqlite3.SQLITE_IOERR: (
+        StoreError,
+        "cannot be read or written",
+        "see the disk, its quota and its mount",
+    ),
+}
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn what SQLite raises into a `StoreError` that names the file and what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", None)
+        unknown = (StoreError, "cannot be used", "see the SQLite message")
+        kind, fault, remedy = _CAUSES.get(-1 if code is None else code & 0xFF, unknown)
+        raise kind(f"the store {path} {fault} ({error}): {remedy}") from error
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, *, is_writing: bool = True) -> Iterator[sqlite3.Connection]:
+    """Run a block as one transaction: all of it is stored, or nothing."""
+    connection.execute("BEGIN IMMEDIATE" if is_writing else "BEGIN")
+    try:
+        yield connection
+        connection.execute("COMMIT")
+    except BaseException:
+        # SQLite has rolled back by itself after a full disk or an input/output error.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def connect(path: Path, *, must_exist: bool = False) -> sqlite3.Connection:
+    """Return a connection to the store at `path`, made if it is not there and may be made.
+
+    Raises:
+        StoreError: The file or its folder cannot be used, or there is no store yet and there must be one.
+        CorruptStoreError: The file is damaged or somebody else's.
+        SchemaVersionError: A newer Whiteline wrote it.
+    """
+    if path.is_dir():
+        raise StoreError(f"{path} is a folder: give the file of the store, e.g. {path / 'spectra.db'}")
+    is_there = path.exists() and path.stat().st_size > 0
+    if must_exist and not is_there:
+        raise StoreError(
+            f"there is no store at {path} yet: compute a spectrum to make one, or give the path of another"
+        )
+    with explained(path):
+        if is_there:
+            _refuse_foreign_file(path)
+        else:
+            _make_folder(path.parent)
+        connection = _open(path)
+        try:
+            _prepare(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    mode = "rwc"
+    if path.exists() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+        # Without a writable folder SQLite cannot keep its shared index; what nobody writes is safe without.
+        mode = "ro" if Path(f"{path}-wal").exists() else "ro&immutable=1"
+    return sqlite3.connect(
+        f"file:{quote(str(path.absolute()))}?mode={mode}",
+        uri=True,
+        timeout=BUSY_TIMEOUT,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    if _is_empty(connection, path):
+        connection.execute(f"PRAGMA page_size = {_PAGE_SIZE}")
+        with transaction(connection):
+            # Another process may have made the tables while this one waited for the lock.
+            if _is_empty(connection, path):
+                for statement in filter(str.strip, _TABLES.split(";")):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version = {STORE_SCHEMA_VERSION}")
+    _check_version(connection, path)
+    # Readers and one writer at a time do not block each other, and a commit is on the disk when it returns.
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        _use_write_ahead_log(connection)
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    # SQLite does not wait for the lock on this one statement, and several processes may be making the file.
+    deadline = time.monotonic() + BUSY_TIMEOUT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+def _is_empty(connection: sqlite3.Connection, path: Path) -> bool:
+    """Return whether the database has no table yet; refuse one with tables of others."""
+    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+    (n_tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if application_id not in (0, APPLICATION_ID) or (application_id == 0 and n_tables):
+        raise _foreign(path)
+    return bool(application_id == 0)
+
+
+def _check_version(connection: sqlite3.Connection, path: Path) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > STORE_SCHEMA_VERSION:
+        raise SchemaVersionError(
+            f"the store {path} has schema version {version}, this Whiteline reads up to "
+            f"{STORE_SCHEMA_VERSION}: upgrade with `pip install -U whiteline`"
+        )
+
+
+def _refuse_foreign_file(path: Path) -> None:
+    """Raise, without touching it, if the file is no database or somebody else's."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(_HEADER_SIZE)
+    except OSError as error:
+        raise StoreError(
+            f"the store {path} cannot be read ({error.strerror}): check its permissions"
+        ) from error
+    if len(header) < _HEADER_SIZE or not header.startswith(_MAGIC):
+        raise CorruptStoreError(f"the file {path} is not a Whiteline database, or is damaged: {_DAMAGED}")
+    application_id = int.from_bytes(header[68:72], "big")
+    if application_id not in (0, APPLICATION_ID):
+        raise _foreign(path)
+    # A journal beside it means that its making was interrupted; only an ordinary connection can settle that.
+    if application_id == 0 and not Path(f"{path}-journal").exists():
+        with closing(sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True)) as connection:
+            _is_empty(connection, path)
+
+
+def _foreign(path: Path) -> CorruptStoreError:
+    return CorruptStoreError(
+        f"the file {path} is a database of another program, not of Whiteline; it was left as it is: "
+        "give another path"
+    )
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"the folder {folder} for the store cannot be made ({error.strerror}): choose a writable place"
+        ) from error

@@ -1,0 +1,237 @@
+"""What every store of spectra does, and how one is opened."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, runtime_checkable
+
+from jaxtyping import Float
+from numpy import dtype, float64, ndarray
+
+from whiteline.errors import InputError, ParameterError, did_you_mean
+from whiteline.status import Status
+
+if TYPE_CHECKING:
+    from whiteline.database.documents import SpectrumDocument
+    from whiteline.database.query import SpectrumQuery
+    from whiteline.provenance import ProvenanceRecord
+
+__all__ = [
+    "AmbiguousIdError",
+    "SpectrumStore",
+    "SpectrumSummary",
+    "UnknownIdError",
+    "open_store",
+    "resolve_id",
+]
+
+Array: TypeAlias = ndarray[Any, dtype[float64]]
+
+_SCHEMES = ("sqlite", "mongodb", "mongodb+srv")
+
+
+class UnknownIdError(InputError, LookupError):
+    """No stored spectrum has this id."""
+
+
+class AmbiguousIdError(UnknownIdError):
+    """Several stored spectra have ids that begin so."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpectrumSummary:
+    """What a table of spectra shows: a `SpectrumDocument` without structure, checks and arrays.
+
+    Attributes:
+        energy_min: First point of the axis [eV], `energy_max` the last; None without a spectrum.
+        n_points: Number of points of the axis; 0 without a spectrum.
+    """
+
+    id: str
+    kind: str
+    status: str
+    reason: str
+    absorber: str
+    edge: str
+    code: str
+    code_version: str
+    fidelity: str
+    structure_id: str
+    formula: str
+    chemical_system: str
+    space_group: int
+    space_group_symbol: str
+    site_id: str
+    site_index: int | None
+    multiplicity: int
+    source: str
+    created_at: str
+    n_points: int
+    energy_min: float | None
+    energy_max: float | None
+    parameters: Mapping[str, Any]
+
+
+@runtime_checkable
+class SpectrumStore(Protocol):
+    """A place that keeps spectra with their structures and provenance.
+
+    Reading streams: a query holds the ids it found and reads the spectra in small groups, so that it may be
+    interrupted, and spectra may be written, while it runs.
+    """
+
+    @property
+    def address(self) -> str:
+        """Where the store is, for messages; without credentials."""
+        ...
+
+    def put(self, document: SpectrumDocument, record: ProvenanceRecord | None = None) -> None:
+        """Store a document in place of an earlier one with its id, and add the record to its history.
+
+        Raises:
+            StoreError: The store cannot be written; nothing of the document was stored.
+        """
+        ...
+
+    def put_many(self, items: Iterable[tuple[SpectrumDocument, ProvenanceRecord | None]]) -> int:
+        """Store many documents in groups, each group as `put` does; return how many there were."""
+        ...
+
+    def get(self, id_or_prefix: str) -> SpectrumDocument:
+        """Return the document with this id, or the only one whose id begins so.
+
+        Raises:
+            UnknownIdError: There is none, or more than one (`AmbiguousIdError`).
+        """
+        ...
+
+    def find_by_id(self, spectrum_id: str) -> SpectrumDocument | None:
+        """Return the document with exactly this id, or None."""
+        ...
+
+    def has(self, spectrum_id: str) -> bool:
+        """Return whether a document has exactly this id."""
+        ...
+
+    def status_of(self, spectrum_id: str) -> Status | None:
+        """Return how the calculation ended, or None if it is not stored."""
+        ...
+
+    def query(self, query: SpectrumQuery) -> Iterator[SpectrumDocument]:
+        """Stream the documents that a query finds."""
+        ...
+
+    def summaries(self, query: SpectrumQuery) -> Iterator[SpectrumSummary]:
+        """Stream what a query finds, without arrays."""
+        ...
+
+    def count(self, query: SpectrumQuery) -> int:
+        """Return how many documents a query finds, whatever its `limit` and `skip`."""
+        ...
+
+    def matrix(
+        self, query: SpectrumQuery, grid: Float[Array, " energy"]
+    ) -> tuple[list[str], Float[Array, "spectrum energy"]]:
+        """Return ids and raw powder intensities on a common axis, shape (n_spectrum, n_energy).
+
+        Failed calculations have no row. Spectra on another axis are interpolated linearly.
+
+        Args:
+            query: Which spectra.
+            grid: Strictly increasing axis, shape (n_energy,) [eV], as the spectra's own.
+
+        Raises:
+            InputError: A spectrum does not cover the grid.
+        """
+        ...
+
+    def records(self, spectrum_id: str) -> list[ProvenanceRecord]:
+        """Return how a spectrum came about, the job that started first at the front."""
+        ...
+
+    def delete(self, spectrum_id: str) -> None:
+        """Remove the document with exactly this id, and its records.
+
+        Raises:
+            UnknownIdError: There is none.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections; afterwards the store cannot be used."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+def open_store(address: str | Path, *, must_exist: bool = False) -> SpectrumStore:
+    """Return the store at an address.
+
+    Args:
+        address: Path, `sqlite:///PATH`, `mongodb://HOST/DATABASE` or `mongodb+srv://HOST/DATABASE`.
+        must_exist: Whether to refuse, rather than make, a store that is not there yet.
+
+    Raises:
+        ParameterError: No such kind of address.
+        StoreError: The store cannot be opened; the message says why and what to do.
+    """
+    text = str(address)
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", text)
+    if isinstance(address, Path) or scheme is None:
+        return _open_file(text, must_exist=must_exist)
+    name = scheme[1].lower()
+    if name not in _SCHEMES:
+        raise ParameterError(
+            f"unknown kind of store {name!r}: {did_you_mean(name, _SCHEMES)} "
+            "Give a path, sqlite:///PATH or mongodb://HOST/DATABASE"
+        )
+    if name == "sqlite":
+        return _open_file(text.removeprefix(f"{scheme[0]}").removeprefix("/"), must_exist=must_exist)
+    from whiteline.database.mongo import open_mongo
+
+    return open_mongo(text, must_exist=must_exist)
+
+
+def _open_file(path: str, *, must_exist: bool) -> SpectrumStore:
+    if path in ("", ":memory:"):
+        raise ParameterError(f"a store needs a file, got {path!r}: give a path such as spectra.db")
+    from whiteline.database.sqlite import SQLiteStore
+
+    return SQLiteStore(Path(path).expanduser(), must_exist=must_exist)
+
+
+def resolve_id(store: SpectrumStore, id_or_prefix: str) -> str:
+    """Return the only id of a store that is, or begins with, `id_or_prefix`.
+
+    Raises:
+        UnknownIdError: There is none, or more than one (`AmbiguousIdError`).
+    """
+    from whiteline.database.query import SpectrumQuery
+
+    if store.has(id_or_prefix):
+        return id_or_prefix
+    unknown = UnknownIdError(f"no spectrum in {store.address} has an id that begins with {id_or_prefix!r}")
+    try:
+        query = SpectrumQuery(id_prefix=id_or_prefix, limit=3, sort="id")
+    except ParameterError as error:
+        raise unknown from error
+    found = [summary.id for summary in store.summaries(query)]
+    if not found:
+        raise unknown
+    if len(found) > 1:
+        raise AmbiguousIdError(
+            f"{store.count(query)} spectra in {store.address} have ids that begin with {id_or_prefix!r}, "
+            f"among them {', '.join(found)}: give more digits"
+        )
+    return found[0]

@@ -1,0 +1,172 @@
+"""The absorbing atom: a site of a crystal and one of its edges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from monty.json import MSONable
+
+from whiteline.edges import Edge, edge_energy
+from whiteline.errors import ParameterError, StructureError, did_you_mean
+from whiteline.fingerprint import CrystalFingerprint, fingerprint_crystal
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+__all__ = ["SYMMETRY_TOLERANCE", "Absorber", "Symmetry", "find_absorbers", "find_symmetry"]
+
+# Å; what the Materials Project uses to call two positions equivalent.
+SYMMETRY_TOLERANCE = 0.01
+
+
+@dataclass(frozen=True)
+class Symmetry:
+    """Space group of a crystal and the orbits of its sites.
+
+    Attributes:
+        number: Space group number, 1 to 230.
+        symbol: Hermann-Mauguin symbol.
+        orbits: For each site the lowest index of the sites equivalent to it.
+        primitive_counts: Number of atoms of each species in the primitive cell.
+    """
+
+    number: int
+    symbol: str
+    orbits: tuple[int, ...]
+    primitive_counts: dict[str, int]
+
+
+def find_symmetry(structure: Structure, *, tolerance: float = SYMMETRY_TOLERANCE) -> Symmetry:
+    """Return the symmetry that spglib finds; oxidation states and spins make species differ.
+
+    Raises:
+        StructureError: spglib finds no symmetry, as happens with overlapping atoms.
+    """
+    import spglib
+
+    species = [site.species_string for site in structure]
+    kinds = sorted(set(species))
+    numbers = [kinds.index(name) + 1 for name in species]
+    try:
+        dataset = spglib.get_symmetry_dataset(
+            (structure.lattice.matrix, structure.frac_coords, numbers), symprec=tolerance
+        )
+    except spglib.SpglibError as error:
+        raise StructureError(
+            f"spglib cannot analyse {structure.formula} at {tolerance} Å ({error}): check it for overlapping atoms"
+        ) from error
+    if dataset is None:
+        raise StructureError(
+            f"spglib finds no symmetry in {structure.formula} at {tolerance} Å: check it for overlapping atoms"
+        )
+    n_cells = len(numbers) // len(set(dataset.mapping_to_primitive))
+    orbits = np.asarray(dataset.crystallographic_orbits)
+    first = {orbit: int(np.flatnonzero(orbits == orbit)[0]) for orbit in set(orbits.tolist())}
+    return Symmetry(
+        number=int(dataset.number),
+        symbol=str(dataset.international),
+        orbits=tuple(first[orbit] for orbit in orbits.tolist()),
+        primitive_counts={name: species.count(name) // n_cells for name in kinds},
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Absorber(MSONable):  # type: ignore[misc]  # monty ships no types
+    """One absorbing site and edge.
+
+    Attributes:
+        structure: Crystal as the user gave it.
+        site_index: Index of the absorbing site in `structure`.
+        edge: Absorption edge.
+        multiplicity: Number of sites in `structure` equivalent to this one.
+
+    Raises:
+        StructureError: The site is not in the structure or is partially occupied.
+        ParameterError: The element does not have the edge.
+
+    >>> from pymatgen.core import Lattice, Structure
+    >>> copper = Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.61), ["Cu"], [[0, 0, 0]])
+    >>> absorber = Absorber(copper, 0, Edge.K, multiplicity=4)
+    >>> absorber.element, absorber.site_id == Absorber(copper.get_primitive_structure(), 0, Edge.K).site_id
+    ('Cu', True)
+    """
+
+    structure: Structure
+    site_index: int
+    edge: Edge
+    multiplicity: int = 1
+
+    def __post_init__(self) -> None:
+        n_sites = len(self.structure)
+        if not 0 <= self.site_index < n_sites:
+            raise StructureError(
+                f"site {self.site_index} is not in a structure of {n_sites} sites (0 to {n_sites - 1})"
+            )
+        if not self.structure[self.site_index].is_ordered:
+            raise StructureError(f"site {self.site_index} is partially occupied: order the structure first")
+        edge_energy(self.element, self.edge)
+
+    @property
+    def element(self) -> str:
+        """Symbol of the absorbing element, without its oxidation state."""
+        return str(getattr(self._specie, "element", self._specie).symbol)
+
+    @property
+    def atomic_number(self) -> int:
+        """Atomic number of the absorbing element."""
+        return int(self._specie.Z)
+
+    @property
+    def label(self) -> str:
+        """Short name for tables and progress, e.g. `Ti0 K`."""
+        return f"{self.element}{self.site_index} {self.edge}"
+
+    @cached_property
+    def symmetry(self) -> Symmetry:
+        """Symmetry of the crystal."""
+        return find_symmetry(self.structure)
+
+    @cached_property
+    def fingerprint(self) -> CrystalFingerprint:
+        """Content hashes of the crystal and its sites."""
+        return fingerprint_crystal(self.structure)
+
+    @property
+    def site_id(self) -> str:
+        """Identity of the site: the same in supercells, reordered atoms and other choices of cell."""
+        return self.fingerprint.site_ids[self.site_index]
+
+    @property
+    def _specie(self):  # type: ignore[no-untyped-def]  # pymatgen: Element | Species, not usefully typed
+        return self.structure[self.site_index].specie
+
+
+def find_absorbers(structure: Structure, element: str, edge: Edge) -> list[Absorber]:
+    """Return one absorber for each symmetry-inequivalent site of `element`, with its multiplicity.
+
+    Raises:
+        StructureError: The element is not in the structure.
+        ParameterError: `element` is not a chemical symbol, or it does not have the edge.
+    """
+    from pymatgen.core import Element
+
+    if not Element.is_valid_symbol(element):
+        raise ParameterError(
+            f"unknown element {element!r}: {did_you_mean(element, [e.symbol for e in Element])}"
+        )
+    edge_energy(element, edge)
+    sites = [i for i, site in enumerate(structure) if element in {e.symbol for e in site.species.elements}]
+    if not sites:
+        found = ", ".join(sorted({e.symbol for e in structure.composition.elements}))
+        raise StructureError(
+            f"{element} is not in {structure.composition.reduced_formula}: its elements are {found}"
+        )
+    symmetry = find_symmetry(structure)
+    return [
+        Absorber(structure, i, edge, multiplicity=symmetry.orbits.count(i))
+        for i in sites
+        if symmetry.orbits[i] == i
+    ]

@@ -1,0 +1,129 @@
+"""`whiteline show`: everything about one spectrum."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from whiteline.cli.app import app
+from whiteline.cli.options import Database, open_existing
+
+if TYPE_CHECKING:
+    from whiteline.database.documents import SpectrumDocument
+    from whiteline.provenance import ProvenanceRecord
+
+
+@app.command(epilog="[bold]Example[/bold]\n\n  whiteline show 3f9a2c")
+def show(
+    spectrum_id: Annotated[
+        str, typer.Argument(metavar="ID", help="Id of a spectrum, or enough of its beginning.")
+    ],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The whole document and its records as JSON.")
+    ] = False,
+    database: Database = None,
+) -> int:
+    """Show parameters, status, convergence flags, versions, timings and parents of one spectrum."""
+    import json
+
+    from rich.console import Console
+
+    with open_existing(database) as store:
+        document = store.get(spectrum_id)
+        records = store.records(document.id)
+        parents = [store.get(parent) for parent in document.parents if store.has(parent)]
+    if as_json:
+        typer.echo(json.dumps({**document.to_dict(), "records": [record.to_dict() for record in records]}))
+        return 0
+    console = Console()
+    for title, rows in (
+        ("Spectrum", _spectrum_rows(document)),
+        (
+            "Checks",
+            [
+                (check.name, f"{'passed' if check.is_passed else 'NOT PASSED'}  {check.detail}")
+                for check in document.checks
+            ],
+        ),
+        (
+            "Parents",
+            [(parent.id[:10], f"{parent.absorber}{parent.site_index} {parent.status}") for parent in parents],
+        ),
+        ("Parameters", sorted((name, _text(value)) for name, value in document.parameters.items())),
+        *(
+            (f"Provenance, run {i} of {len(records)}", _record_rows(record))
+            for i, record in enumerate(records, start=1)
+        ),
+    ):
+        _print_section(console, title, rows)
+    return 0
+
+
+def _print_section(console: Any, title: str, rows: list[tuple[str, str]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    if not rows:
+        return
+    console.print(title, style="bold")
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        table.add_row(f"  {name}", Text(value))
+    console.print(table)
+
+
+def _spectrum_rows(document: SpectrumDocument) -> list[tuple[str, str]]:
+    rows = [
+        ("id", document.id),
+        (
+            "material",
+            f"{document.formula}, {document.space_group_symbol} ({document.space_group}), from {document.source}",
+        ),
+        ("absorber", _absorber_text(document)),
+        ("code", f"{document.code_version or document.code}, {document.fidelity}"),
+        ("status", f"{document.status}{': ' + document.reason if document.reason else ''}"),
+        ("stored", document.created_at),
+    ]
+    spectrum = document.spectrum
+    if spectrum is not None:
+        width = "; ".join(f"{r.profile} ({r.origin}, by {r.applied_by})" for r in spectrum.broadening)
+        rows += [
+            (
+                "energy",
+                f"{spectrum.energy[0]:.2f} to {spectrum.energy[-1]:.2f} eV, {spectrum.n_energy} points, {spectrum.energy_reference}",
+            ),
+            ("scale", f"{spectrum.scale:.6g} Mbarn per unit" if spectrum.scale else "arbitrary units"),
+            ("broadening", width or "none on record"),
+        ]
+    return rows
+
+
+def _absorber_text(document: SpectrumDocument) -> str:
+    if document.site_index is None:
+        return f"{document.absorber} {document.edge}, average over {document.multiplicity} sites"
+    return f"{document.absorber} {document.edge}, site {document.site_index} of multiplicity {document.multiplicity}"
+
+
+def _record_rows(record: ProvenanceRecord) -> list[tuple[str, str]]:
+    return [
+        ("activity", record.activity),
+        ("code", f"{record.code} {record.code_version}".strip()),
+        ("libraries", ", ".join(f"{name} {version}" for name, version in sorted(record.libraries.items()))),
+        ("host", f"{record.host}, {record.system}"),
+        ("time", f"{record.started_at} to {record.ended_at}, {record.wall_time:.1f} s"),
+        (
+            "timings",
+            ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in record.timings.items()) or "–",
+        ),
+        *((f"input {name}", value) for name, value in record.inputs.items()),
+        *((f"output {name}", value) for name, value in record.outputs.items()),
+    ]
+
+
+def _text(value: Any) -> str:
+    import json
+
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,51 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from whiteline.database.store import SpectrumStore
+
+__all__ = ["Database", "open_existing", "parse_assignments"]
+
+Database = Annotated[
+    str | None,
+    typer.Option(
+        "--db",
+        metavar="PATH|mongodb://…",
+        help="Store to use.  [default: WHITELINE_DATABASE or the data folder]",
+    ),
+]
+
+
+def open_existing(address: str | None) -> SpectrumStore:
+    """Open a store for reading; there is an error when there is none yet."""
+    from whiteline.database import open_store
+    from whiteline.settings import load_settings
+
+    return open_store(load_settings(database=address).database, must_exist=True)
+
+
+def parse_assignments(texts: list[str] | None) -> dict[str, Any]:
+    """Return `name=value` texts as a mapping; values are JSON where they can be, else text.
+
+    >>> parse_assignments(["fms_radius=6.5", "scf_radius=null", "core_hole=FSR"])
+    {'fms_radius': 6.5, 'scf_radius': None, 'core_hole': 'FSR'}
+    """
+    import json
+
+    from whiteline.errors import ParameterError
+
+    values: dict[str, Any] = {}
+    for text in texts or []:
+        name, separator, value = text.partition("=")
+        if not separator or not name.strip():
+            raise ParameterError(f"expected NAME=VALUE, got {text!r}")
+        try:
+            values[name.strip()] = json.loads(value)
+        except json.JSONDecodeError:
+            values[name.strip()] = value.strip()
+    return values

@@ -1,0 +1,62 @@
+"""Machine facts: paths, commands, hosts. Physics never goes here."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_data_path
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from whiteline.errors import ParameterError, did_you_mean
+
+__all__ = ["Settings", "load_settings"]
+
+_PREFIX = "WHITELINE_"
+
+
+class Settings(BaseSettings):
+    """What this machine offers; each field is read from the environment as `WHITELINE_<NAME>`.
+
+    Attributes:
+        database: Path of the embedded store, or a `mongodb://` address.
+        run_directory: Folder in which run directories are made.
+        keep_runs: Keep the run directories of finished calculations; those of failed ones always stay.
+        feff_command: External FEFF executable (with arguments) to use instead of the FEFF10 wheel.
+        feff_timeout: Longest wall time of one FEFF run [s].
+        data: Folder with large reference data and pretrained models, if there is one.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True)
+
+    database: str = Field(default_factory=lambda: str(user_data_path("whiteline") / "spectra.db"))
+    run_directory: Path = Field(default_factory=lambda: user_data_path("whiteline") / "runs")
+    keep_runs: bool = False
+    feff_command: str = ""
+    feff_timeout: float = Field(default=24 * 3600.0, gt=0)
+    data: Path | None = None
+
+    @field_validator("run_directory", "data")
+    @classmethod
+    def _expand_user(cls, value: Path | None) -> Path | None:
+        return value.expanduser() if value else None
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Return the settings of this machine; `overrides` that are None do not count.
+
+    Raises:
+        ParameterError: A `WHITELINE_` variable is unknown or has a bad value.
+    """
+    known = {_PREFIX + name.upper() for name in Settings.model_fields}
+    for name in os.environ:
+        if name.startswith(_PREFIX) and not name.startswith(f"{_PREFIX}TEST_") and name not in known:
+            raise ParameterError(f"unknown environment variable {name}: {did_you_mean(name, sorted(known))}")
+    try:
+        return Settings(**{key: value for key, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = _PREFIX + str(first["loc"][0]).upper()
+        raise ParameterError(f"setting {name}: {first['msg']}, got {first['input']!r}") from error

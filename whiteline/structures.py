@@ -1,0 +1,261 @@
+"""Reading crystal structures, and refusing those that no code could compute."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from glob import glob, has_magic
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from whiteline.errors import MissingDependencyError, StructureError, did_you_mean
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+__all__ = ["MIN_DISTANCE", "NamedStructure", "check_structure", "read_structure", "read_structures"]
+
+# Å; no two nuclei of a crystal are closer than in H2 (0.74 Å).
+MIN_DISTANCE = 0.6
+
+_READABLE = {
+    ".cif",
+    ".mcif",
+    ".vasp",
+    ".poscar",
+    ".xyz",
+    ".extxyz",
+    ".json",
+    ".xsf",
+    ".cssr",
+    ".res",
+    ".in",
+    ".gen",
+}
+_VASP_NAMES = ("POSCAR", "CONTCAR")
+
+
+@dataclass(frozen=True, eq=False)
+class NamedStructure:
+    """A structure and where it came from.
+
+    Attributes:
+        structure: The crystal.
+        name: Short name for tables and file names.
+        source: File (with `#key` inside a collection) or Materials Project id.
+    """
+
+    structure: Structure
+    name: str
+    source: str
+
+
+def read_structure(source: str | os.PathLike[str]) -> Structure:
+    """Return the one structure that `source` names.
+
+    Args:
+        source: CIF, POSCAR, XYZ with a cell, pymatgen JSON (`file.json#key` picks one of a collection), a file that
+            ASE reads, or a Materials Project id such as `mp-390`.
+
+    Raises:
+        StructureError: Nothing, more than one, or an unphysical structure was found.
+        MissingDependencyError: A Materials Project id was given and `mp-api` or its key is absent.
+    """
+    found = list(read_structures([os.fspath(source)]))
+    if len(found) != 1:
+        raise StructureError(
+            f"{source} holds {len(found)} structures, expected one: pick one with `{source}#KEY`"
+        )
+    return found[0].structure
+
+
+def read_structures(sources: Sequence[str]) -> Iterator[NamedStructure]:
+    """Yield the checked structures of files, folders, globs and Materials Project ids, in order.
+
+    Raises:
+        StructureError: A source is missing, unreadable or unphysical; the message names the file and the remedy.
+        MissingDependencyError: A Materials Project id was given and `mp-api` or its key is absent.
+    """
+    for named in chain.from_iterable(_expand(source) for source in sources):
+        check_structure(named.structure, name=named.source)
+        yield named
+
+
+def check_structure(structure: Structure, *, name: str) -> None:
+    """Refuse structures that a code would accept and get wrong.
+
+    Raises:
+        StructureError: Non-finite coordinates, partial occupancy, or atoms closer than `MIN_DISTANCE`.
+    """
+    if not len(structure):
+        raise StructureError(f"{name}: the structure has no atoms")
+    if not np.isfinite(structure.lattice.matrix).all() or not np.isfinite(structure.frac_coords).all():
+        raise StructureError(f"{name}: the cell or a coordinate is not a finite number: check the file")
+    if structure.volume < 1.0:
+        raise StructureError(
+            f"{name}: the cell has a volume of {structure.volume:.3g} Å³: it has no extent in some direction"
+        )
+    for i, site in enumerate(structure):
+        if not site.is_ordered:
+            raise StructureError(
+                f"{name}: site {i} is partially occupied ({site.species_string}). Core-hole codes need ordered sites: order "
+                "the cell first, e.g. with pymatgen's OrderDisorderedStructureTransformation or EnumerateStructureTransformation, "
+                "or give the majority species full occupancy"
+            )
+        if not getattr(site.specie, "Z", 0):
+            raise StructureError(f"{name}: site {i} holds {site.species_string}, which is not an element")
+    first, second, _, distances = structure.get_neighbor_list(MIN_DISTANCE)
+    if len(distances):
+        k = int(np.argmin(distances))
+        i, j = int(first[k]), int(second[k])
+        raise StructureError(
+            f"{name}: sites {i} ({structure[i].species_string}) and {j} ({structure[j].species_string}) are {distances[k]:.2f} Å "
+            f"apart, closer than {MIN_DISTANCE} Å: remove the duplicate atom or correct the cell"
+        )
+
+
+def _expand(source: str) -> Iterator[NamedStructure]:
+    path = Path(source)
+    if path.is_dir():
+        files = sorted(p for p in path.iterdir() if _is_readable(p))
+        if not files:
+            raise StructureError(
+                f"no structure files in {source}: expected CIF, POSCAR, XYZ or pymatgen JSON"
+            )
+        yield from chain.from_iterable(_read_file(p) for p in files)
+    elif path.is_file():
+        yield from _read_file(path)
+    elif has_magic(source):
+        matches = sorted(p for p in glob(source, recursive=True) if Path(p).is_file())
+        if not matches:
+            raise StructureError(f"nothing matches {source}")
+        yield from chain.from_iterable(_read_file(Path(p)) for p in matches)
+    elif "#" in source and Path(source.rpartition("#")[0]).is_file():
+        file, _, key = source.rpartition("#")
+        yield from _read_file(Path(file), key=key)
+    elif path.suffix == "" and path.name.startswith(("mp-", "mvc-")):
+        yield NamedStructure(structure=_fetch(source), name=source, source=source)
+    else:
+        raise StructureError(f"no such file: {source}")
+
+
+def _is_readable(path: Path) -> bool:
+    return path.is_file() and (path.suffix.lower() in _READABLE or path.name.startswith(_VASP_NAMES))
+
+
+def _read_file(path: Path, *, key: str | None = None) -> Iterator[NamedStructure]:
+    if path.stat().st_size == 0:
+        raise StructureError(f"{path} is empty")
+    if path.suffix.lower() == ".json":
+        yield from _read_json(path, key)
+    elif key is not None:
+        raise StructureError(f"{path}#{key}: only a JSON collection of structures has keys")
+    else:
+        yield NamedStructure(structure=_read_single(path), name=path.stem, source=str(path))
+
+
+def _read_single(path: Path) -> Structure:
+    """Read one crystal with pymatgen where it knows the format, otherwise with ASE."""
+    from pymatgen.core import Structure
+
+    problems = []
+    if path.suffix.lower() not in {".xyz", ".extxyz"}:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return Structure.from_file(path)
+        except Exception as error:  # noqa: BLE001  # the parsers of other projects raise anything; ASE tries next
+            problems.append(_first_line(error))
+    try:
+        return _read_ase(path)
+    except StructureError:
+        raise
+    except Exception as error:  # noqa: BLE001  # as above
+        problems.append(_first_line(error))
+    raise StructureError(f"cannot read a structure from {path}: {'; '.join(dict.fromkeys(problems))}")
+
+
+def _read_ase(path: Path) -> Structure:
+    from ase.io import read
+    from pymatgen.io.ase import AseAtomsAdaptor
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        atoms = read(path)
+        if not atoms.pbc.all() or atoms.cell.rank < 3:
+            raise StructureError(
+                f"{path} has no cell in three directions, it looks like a molecule: put it into a box, e.g. "
+                "`atoms.center(vacuum=8); atoms.pbc = True` in ASE, and save it as extended XYZ or CIF"
+            )
+        return AseAtomsAdaptor.get_structure(atoms)  # type: ignore[return-value]
+
+
+def _first_line(error: Exception) -> str:
+    return (
+        f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
+        if str(error).strip()
+        else type(error).__name__
+    )
+
+
+def _read_json(path: Path, key: str | None) -> Iterator[NamedStructure]:
+    """Yield the structure of a pymatgen JSON file, or those of a list or a mapping of structures."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise StructureError(f"{path} is not JSON: {error}") from error
+    if isinstance(content, dict) and "lattice" in content:
+        members = {"": content}
+    elif isinstance(content, dict):
+        members = content
+    elif isinstance(content, list):
+        members = {str(i): member for i, member in enumerate(content)}
+    else:
+        raise StructureError(f"{path} holds no pymatgen structure")
+    if key is not None:
+        if key not in members:
+            raise StructureError(f"{path} has no structure {key!r}: {did_you_mean(key, members)}")
+        members = {key: members[key]}
+    for name, member in members.items():
+        yield NamedStructure(
+            structure=_from_dict(member, source=f"{path}#{name}" if name else str(path)),
+            name=name if name and not name.isdigit() else f"{path.stem}{'-' if name else ''}{name}",
+            source=f"{path}#{name}" if name else str(path),
+        )
+
+
+def _from_dict(data: Any, *, source: str) -> Structure:
+    from pymatgen.core import Structure
+
+    try:
+        return Structure.from_dict(data)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise StructureError(f"{source} is not a pymatgen structure: {_first_line(error)}") from error
+
+
+def _fetch(material_id: str) -> Structure:
+    """Fetch a structure from the Materials Project."""
+    try:
+        from mp_api.client import MPRester  # type: ignore[import-not-found]  # optional
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"{material_id}: there is no such file, and fetching it from the Materials Project needs mp-api: "
+            "`pip install 'whiteline[mp]'`, then set MP_API_KEY"
+        ) from error
+    if not os.environ.get("MP_API_KEY"):
+        raise MissingDependencyError(
+            f"{material_id}: the Materials Project needs a key: set MP_API_KEY (free at https://materialsproject.org/api)"
+        )
+    try:
+        with MPRester() as rester:
+            return rester.get_structure_by_material_id(material_id)
+    except Exception as error:
+        raise StructureError(
+            f"cannot fetch {material_id} from the Materials Project: {_first_line(error)}"
+        ) from error

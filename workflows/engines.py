@@ -1,0 +1,30 @@
+"""The codes a user can name, and how settings, preset and parameters become a calculator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from whiteline.calculators.feff import FeffCalculator
+from whiteline.calculators.interface import Calculator
+from whiteline.calculators.parameters import load_preset
+from whiteline.errors import ParameterError, did_you_mean
+from whiteline.settings import Settings
+
+__all__ = ["ENGINES", "make_calculator"]
+
+ENGINES = ("feff",)
+
+
+def make_calculator(
+    code: str, *, preset: str = "standard", values: Mapping[str, Any] | None = None, settings: Settings
+) -> Calculator:
+    """Return a calculator from a preset and the values set on top of it.
+
+    Raises:
+        ParameterError: Code, preset or parameter is unknown, or a value is out of range.
+    """
+    if code not in ENGINES:
+        raise ParameterError(f"unknown engine {code!r}: {did_you_mean(code, ENGINES)}")
+    merged = {**load_preset(code, preset), **(values or {})}
+    return FeffCalculator.from_values(merged, command=settings.feff_command, timeout=settings.feff_timeout)

@@ -1,0 +1,249 @@
+"""The jobs: one site spectrum, and the average of a material's sites."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from jobflow import job
+
+from whiteline.absorber import Absorber
+from whiteline.calculators.interface import Calculator, Outcome, RunReport
+from whiteline.averaging import average
+from whiteline.database import open_store
+from whiteline.database.documents import DocumentKind, SpectrumDocument
+from whiteline.errors import InputError, ParseError
+from whiteline.fingerprint import calculation_id, content_hash
+from whiteline.progress import Progress, report
+from whiteline.provenance import ProvenanceRecord, library_versions, utc_now
+from whiteline.status import Check, Status
+from whiteline.workflows.workspace import Workspace
+
+__all__ = ["average_sites", "compute_site", "material_id"]
+
+
+def site_calculation_id(absorber: Absorber, calculator: Calculator) -> str:
+    """Return the identity of a site calculation."""
+    return calculation_id(
+        absorber.site_id, edge=absorber.edge, code=calculator.code, parameters=calculator.parameters_dict
+    )
+
+
+def material_id(absorber: Absorber, calculator: Calculator) -> str:
+    """Return the identity of the spectrum averaged over all sites of the absorbing element."""
+    return content_hash(
+        [
+            "material-1",
+            absorber.fingerprint.crystal_id,
+            absorber.element,
+            absorber.edge,
+            calculator.code,
+            calculator.parameters_dict,
+        ]
+    )
+
+
+@job
+def compute_site(
+    absorber: Absorber, calculator: Calculator, workspace: Workspace, title: str, source: str, fidelity: str
+) -> dict[str, Any]:
+    """Compute and store one site spectrum, unless the store has it; return its id, status and origin."""
+    identity = site_calculation_id(absorber, calculator)
+    label = f"{title} {absorber.label}"
+    with open_store(workspace.database) as store:
+        known = None if workspace.is_forced else store.status_of(identity)
+        if known is not None and known.has_spectrum:
+            report(Progress(label, "stored"))
+            return _summary(identity, absorber, known, is_from_store=True)
+        started = utc_now()
+        with workspace.run_folder(
+            f"{title}-{absorber.element}{absorber.site_index}-{absorber.edge}", identity
+        ) as folder:
+            outcome, run, inputs = _calculate(absorber, calculator, folder, label)
+            document = _site_document(
+                identity, absorber, calculator, outcome, source=source, fidelity=fidelity
+            )
+            store.put(document, _site_record(document, inputs, folder, run, started))
+            if outcome.status is not Status.FAILED:
+                workspace.discard(folder)
+    report(Progress(label, "failed" if outcome.status is Status.FAILED else "done"))
+    return _summary(identity, absorber, outcome.status, reason=outcome.reason)
+
+
+def _calculate(
+    absorber: Absorber, calculator: Calculator, folder: Path, label: str
+) -> tuple[Outcome, RunReport, dict[str, str]]:
+    """Write, run and parse; whatever goes wrong with this site becomes its status and reaches no other site."""
+    inputs: dict[str, str] = {}
+    run = RunReport()
+    try:
+        estimate = calculator.estimate(absorber)
+        report(Progress(label, "inputs", estimate))
+        inputs = calculator.inputs(absorber)
+        for name, text in inputs.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        run = calculator.run(folder, on_stage=lambda stage: report(Progress(label, stage, estimate)))
+        if run.failure:
+            return (
+                Outcome(Status.FAILED, reason=f"{calculator.code}: {run.failure} (see {folder})"),
+                run,
+                inputs,
+            )
+        return calculator.parse(folder, absorber), run, inputs
+    except (InputError, ParseError) as error:
+        return Outcome(Status.FAILED, reason=f"{calculator.code}: {error}"), run, inputs
+
+
+def _summary(
+    identity: str, absorber: Absorber, status: Status, *, reason: str = "", is_from_store: bool = False
+) -> dict[str, Any]:
+    return {
+        "id": identity,
+        "site_index": absorber.site_index,
+        "multiplicity": absorber.multiplicity,
+        "status": status.value,
+        "reason": reason,
+        "is_from_store": is_from_store,
+    }
+
+
+def _site_document(
+    identity: str, absorber: Absorber, calculator: Calculator, outcome: Outcome, *, source: str, fidelity: str
+) -> SpectrumDocument:
+    structure = absorber.structure
+    composition = structure.composition.element_composition
+    return SpectrumDocument(
+        id=identity,
+        kind=DocumentKind.SITE,
+        spectrum=outcome.spectrum,
+        status=outcome.status,
+        reason=outcome.reason,
+        checks=outcome.checks,
+        absorber=absorber.element,
+        edge=absorber.edge.value,
+        code=calculator.code,
+        code_version=outcome.code_version,
+        fidelity=fidelity,
+        parameters=calculator.parameters_dict,
+        structure_id=absorber.fingerprint.crystal_id,
+        structure=structure.as_dict(),
+        formula=composition.reduced_formula,
+        chemical_system=composition.chemical_system,
+        elements=tuple(sorted(e.symbol for e in composition)),
+        space_group=absorber.symmetry.number,
+        space_group_symbol=absorber.symmetry.symbol,
+        site_id=absorber.site_id,
+        site_index=absorber.site_index,
+        multiplicity=absorber.multiplicity,
+        source=source,
+        parents=(),
+        created_at=utc_now(),
+    )
+
+
+def _site_record(
+    document: SpectrumDocument, inputs: Mapping[str, str], folder: Path, run: RunReport, started: str
+) -> ProvenanceRecord:
+    outputs = {
+        p.relative_to(folder).as_posix(): _checksum(p.read_bytes()) for p in sorted(folder.rglob("xmu.dat"))
+    }
+    return ProvenanceRecord(
+        activity=f"{document.code}-site",
+        inputs={
+            "structure": document.structure_id,
+            "site": document.site_id,
+            **{name: _checksum(text.encode()) for name, text in inputs.items()},
+        },
+        outputs={"spectrum": document.id, **outputs},
+        parents=(),
+        code=document.code,
+        code_version=document.code_version,
+        parameters=document.parameters,
+        started_at=started,
+        ended_at=utc_now(),
+        timings=run.timings,
+        libraries=library_versions("feff10-rs"),
+    )
+
+
+def _checksum(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+@job
+def average_sites(
+    absorber: Absorber,
+    calculator: Calculator,
+    workspace: Workspace,
+    sites: list[dict[str, Any]],
+    source: str,
+    fidelity: str,
+) -> dict[str, Any]:
+    """Store the multiplicity-weighted spectrum of a material; return its id and status.
+
+    A material with a failed site gets a failed document that names it: an average over some sites only would
+    look like the material's spectrum and not be it.
+
+    Args:
+        absorber: Any absorber of the material.
+        calculator: The calculator of the sites.
+        workspace: Store and scratch.
+        sites: What `compute_site` returned for every inequivalent site.
+        source: Where the structure came from.
+        fidelity: Code and preset.
+    """
+    started = utc_now()
+    identity = material_id(absorber, calculator)
+    parents = tuple(site["id"] for site in sites)
+    with open_store(workspace.database) as store:
+        if not workspace.is_forced and all(site["is_from_store"] for site in sites):
+            known = store.status_of(identity)
+            if known is not None and known.has_spectrum:
+                return {"id": identity, "status": known.value, "is_from_store": True}
+        documents = [store.get(parent) for parent in parents]
+        outcome = _average(documents, sites)
+        document = replace(
+            _site_document(identity, absorber, calculator, outcome, source=source, fidelity=fidelity),
+            kind=DocumentKind.MATERIAL,
+            site_id="",
+            site_index=None,
+            multiplicity=sum(site["multiplicity"] for site in sites),
+            parents=parents,
+        )
+        record = ProvenanceRecord(
+            activity="material-average",
+            inputs={
+                "structure": document.structure_id,
+                **{f"site {s['site_index']}": s["id"] for s in sites},
+            },
+            outputs={"spectrum": identity},
+            parents=parents,
+            code="whiteline",
+            code_version=library_versions()["whiteline"],
+            parameters={"weights": {s["id"]: s["multiplicity"] for s in sites}},
+            started_at=started,
+            ended_at=utc_now(),
+        )
+        store.put(document, record)
+    return {"id": identity, "status": document.status.value, "is_from_store": False}
+
+
+def _average(documents: list[SpectrumDocument], sites: list[dict[str, Any]]) -> Outcome:
+    versions = ", ".join(sorted({d.code_version for d in documents if d.code_version}))
+    checks = tuple(
+        Check(f"site {site['site_index']}", is_passed=d.status is Status.CONVERGED, detail=d.reason)
+        for d, site in zip(documents, sites, strict=True)
+    )
+    bad = [check.name for check in checks if not check.is_passed]
+    spectra = [d.spectrum for d in documents if d.spectrum is not None]
+    if len(spectra) < len(documents):
+        missing = [c.name for c, d in zip(checks, documents, strict=True) if d.spectrum is None]
+        return Outcome(Status.FAILED, None, f"no spectrum of {', '.join(missing)}", checks, versions)
+    spectrum = average(spectra, [site["multiplicity"] for site in sites])
+    status = Status.UNCONVERGED if bad else Status.CONVERGED
+    return Outcome(status, spectrum, f"not converged: {', '.join(bad)}" if bad else "", checks, versions)

@@ -1,0 +1,104 @@
+"""Running a flow on this machine, in one process or several."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context, parent_process
+from multiprocessing.queues import SimpleQueue
+from typing import Any
+
+from jobflow import Flow, Job, JobStore, run_locally
+from maggma.stores import MemoryStore
+
+from whiteline.progress import Progress, watch
+
+__all__ = ["run_flow"]
+
+_progress_queue: SimpleQueue[Progress | None] | None = None
+
+
+def run_flow(
+    flow: Flow, *, n_processes: int = 1, on_progress: Callable[[Progress], None] = lambda _: None
+) -> dict[str, Any]:
+    """Run a flow to its end and return the output of each job by its uuid.
+
+    With more than one process the jobs without parents run side by side, each with all the jobs it makes, and the
+    others follow in this process.
+
+    Args:
+        flow: What to run.
+        n_processes: Number of jobs at a time.
+        on_progress: Called with every step.
+    """
+    store = JobStore(MemoryStore())
+    store.connect()
+    if n_processes == 1:
+        with watch(on_progress):
+            run_locally(flow, store=store, log=False, ensure_success=True, raise_immediately=True)
+    else:
+        _run_side_by_side(flow, store, n_processes, on_progress)
+    return {doc["uuid"]: doc["output"] for doc in store.query(properties=["uuid", "output"], load=True)}
+
+
+def _run_side_by_side(
+    flow: Flow, store: JobStore, n_processes: int, on_progress: Callable[[Progress], None]
+) -> None:
+    ordered = list(flow.iterflow())
+    roots = [job for job, parents in ordered if not parents]
+    context = get_context("spawn")
+    queue: SimpleQueue[Progress | None] = context.SimpleQueue()
+    listener = threading.Thread(target=_listen, args=(queue, on_progress), daemon=True)
+    listener.start()
+    pool = ProcessPoolExecutor(
+        min(n_processes, len(roots)), mp_context=context, initializer=_start_worker, initargs=(queue,)
+    )
+    try:
+        for future in as_completed([pool.submit(_run_root, job) for job in roots]):
+            store.update(future.result())
+        with watch(on_progress):
+            for job, parents in ordered:
+                if parents:
+                    job.run(store=store)
+    except BaseException:
+        # Workers die with SIGTERM, and what they run dies with them (`whiteline.calculators.guard`).
+        for process in list((pool._processes or {}).values()):
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+        queue.put(None)
+        listener.join()
+
+
+def _listen(queue: SimpleQueue[Progress | None], on_progress: Callable[[Progress], None]) -> None:
+    while (progress := queue.get()) is not None:
+        on_progress(progress)
+
+
+def _start_worker(queue: SimpleQueue[Progress | None]) -> None:
+    """Prepare a worker: Ctrl-C is the parent's business, and without a parent there is nothing to do."""
+    global _progress_queue  # a pool hands things to its workers only here
+    _progress_queue = queue
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
+
+
+def _exit_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _run_root(job: Job) -> list[dict[str, Any]]:
+    """Run a job and all that it makes in this worker; return the documents of the job store."""
+    store = JobStore(MemoryStore())
+    store.connect()
+    queue = _progress_queue
+    with watch(queue.put if queue is not None else lambda _: None):
+        run_locally(job, store=store, log=False, ensure_success=True, raise_immediately=True)
+    return [{k: v for k, v in doc.items() if k != "_id"} for doc in store.query(load=True)]

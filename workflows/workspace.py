@@ -1,0 +1,84 @@
+"""Where a workflow computes and stores: the machine facts that makers hand to their jobs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from monty.json import MSONable
+
+from whiteline.errors import StoreError
+from whiteline.settings import Settings
+
+__all__ = ["Workspace"]
+
+
+@dataclass(frozen=True)
+class Workspace(MSONable):  # type: ignore[misc]  # monty ships no types
+    """Store and scratch of a workflow.
+
+    Attributes:
+        database: Address of the store.
+        run_directory: Folder in which run directories are made.
+        keep_runs: Keep the run directories of finished calculations; those of failed ones always stay.
+        is_forced: Compute again what the store already has.
+    """
+
+    database: str
+    run_directory: str
+    keep_runs: bool = False
+    is_forced: bool = False
+
+    @classmethod
+    def from_settings(cls, settings: Settings, *, is_forced: bool = False) -> Workspace:
+        """Return the workspace of this machine."""
+        return cls(
+            database=settings.database,
+            run_directory=str(settings.run_directory),
+            keep_runs=settings.keep_runs,
+            is_forced=is_forced,
+        )
+
+    @contextmanager
+    def run_folder(self, name: str, calculation_id: str) -> Iterator[Path]:
+        """Yield a fresh, empty folder for one run; what dead runs of the same calculation left is removed first.
+
+        Raises:
+            StoreError: The folder cannot be made.
+        """
+        home = Path(self.run_directory) / f"{name}-{calculation_id[:12]}"
+        folder = home / f"run-{socket.gethostname()}-{os.getpid()}"
+        try:
+            for old in home.glob(f"run-{socket.gethostname()}-*"):
+                if old == folder or not _is_alive(int(old.name.rpartition("-")[2])):
+                    shutil.rmtree(old)
+            folder.mkdir(parents=True)
+        except OSError as error:
+            raise StoreError(
+                f"cannot make the run directory {folder} ({error.strerror}): choose a writable one with --run-directory or "
+                "WHITELINE_RUN_DIRECTORY"
+            ) from error
+        yield folder
+
+    def discard(self, folder: Path) -> None:
+        """Remove the folder of a stored run, unless runs are kept."""
+        if self.keep_runs:
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+        if not any(folder.parent.iterdir()):
+            folder.parent.rmdir()
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
