@@ -79,8 +79,7 @@ def site_cases(data: Path, n_sites: int) -> list[Case]:
     with gzip.open(data / "omnixas" / "cu_structures.json.gz") as file:
         structures = json.load(file)
     density = {
-        key: len(s["sites"]) / abs(np.linalg.det(np.array(s["lattice"]["matrix"])))
-        for key, s in structures.items()
+        key: len(s["sites"]) / abs(np.linalg.det(np.array(s["lattice"]["matrix"]))) for key, s in structures.items()
     }
     table = table[table.material_id.isin(structures.keys())]
     sparse = table.assign(density=table.material_id.map(density)).nsmallest(8 * n_sites, "density")
@@ -125,18 +124,14 @@ def run_case(case: Case, scratch: Path, timeout: float) -> Path | str:
     report = run_feff(folder, timeout=timeout, on_stage=lambda _: None)
     if report.failure:
         return report.failure
-    done.write_text(
-        json.dumps({"wall_s": round(time.monotonic() - started, 1), "timings": dict(report.timings)})
-    )
+    done.write_text(json.dumps({"wall_s": round(time.monotonic() - started, 1), "timings": dict(report.timings)}))
     print(f"{case.name}: {time.monotonic() - started:.0f} s", flush=True)
     return folder
 
 
 def main() -> None:
     """Run what is missing, compare, and write the results."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scratch", type=Path, required=True)
     parser.add_argument("--n-sites", type=int, default=12)
     parser.add_argument("-j", type=int, default=1)

@@ -35,9 +35,7 @@ def build_parameters(model: type[P], values: Mapping[str, Any]) -> P:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"]) or model.__name__
         if first["type"] == "extra_forbidden":
-            raise ParameterError(
-                f"unknown parameter {name!r}: {did_you_mean(name, model.model_fields)}"
-            ) from error
+            raise ParameterError(f"unknown parameter {name!r}: {did_you_mean(name, model.model_fields)}") from error
         raise ParameterError(f"parameter {name}: {first['msg']}, got {first['input']!r}") from error
 
 
@@ -48,9 +46,7 @@ def list_presets(code: str) -> list[str]:
     ['fast', 'standard']
     """
     folder = files("whiteline.calculators") / code / "presets"
-    return sorted(
-        entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")
-    )
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
 def load_preset(code: str, name: str) -> dict[str, Any]:

@@ -86,9 +86,7 @@ class GuardedProcess:
 
 
 def _without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    return {
-        name: value for name, value in environment.items() if not any(s in name.upper() for s in _SECRETS)
-    }
+    return {name: value for name, value in environment.items() if not any(s in name.upper() for s in _SECRETS)}
 
 
 def last_words(log: Path, *, n_lines: int = 4) -> str:

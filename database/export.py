@@ -35,9 +35,7 @@ class ExportFormat(StrEnum):
     JSON = "json"
 
 
-def export(
-    document: SpectrumDocument, record: ProvenanceRecord | None = None, fmt: ExportFormat | str = "xdi"
-) -> str:
+def export(document: SpectrumDocument, record: ProvenanceRecord | None = None, fmt: ExportFormat | str = "xdi") -> str:
     """Return the text of a file with the spectrum of a document and what it was made from.
 
     XDI follows version 1.0 of the XAS Data Interchange specification; what it has no word for stands in the
@@ -116,9 +114,7 @@ def _intensities(spectrum: Spectrum) -> dict[str, Float[Array, " energy"]]:
         # In arbitrary units there is no such column; the intensity says so.
         columns.pop("cross_section_mbarn", None)
     if len(spectrum.polarisations) > 1:
-        for i_row, (polarisation, row) in enumerate(
-            zip(spectrum.polarisations, spectrum.components, strict=True)
-        ):
+        for i_row, (polarisation, row) in enumerate(zip(spectrum.polarisations, spectrum.components, strict=True)):
             label = re.sub(r"[^A-Za-z0-9]+", "_", polarisation.label).strip("_") or str(i_row)
             name = f"component_{label}"
             columns[name if name not in columns else f"{name}_{i_row}"] = row

@@ -114,9 +114,7 @@ class MongoStore:
         StoreError: The server does not answer or refuses.
     """
 
-    def __init__(
-        self, database: Any, *, address: str = "", client: Any = None, must_exist: bool = False
-    ) -> None:
+    def __init__(self, database: Any, *, address: str = "", client: Any = None, must_exist: bool = False) -> None:
         self._address = address or f"MongoDB database {database.name}"
         self._client = client
         self._spectra, self._structures, self._records = (
@@ -281,9 +279,7 @@ class MongoStore:
         for start in range(0, len(ids), _GROUP):
             group = ids[start : start + _GROUP]
             with self._explained():
-                found = {
-                    stored["_id"]: stored for stored in self._spectra.find({"_id": {"$in": group}}, fields)
-                }
+                found = {stored["_id"]: stored for stored in self._spectra.find({"_id": {"$in": group}}, fields)}
             yield [found[spectrum_id] for spectrum_id in group if spectrum_id in found]
 
     def _read_structures(self, group: Sequence[Stored], known: dict[str, Stored]) -> dict[str, Stored]:
@@ -317,8 +313,7 @@ def _pack_spectrum(document: SpectrumDocument) -> Stored:
         "elements": metadata["elements"],
         "parameters": parameters,
         "facts": list(facts(parameters)),
-        "details": {name: metadata[name] for name in ("schema_version", "checks", "parents")}
-        | {"spectrum": described},
+        "details": {name: metadata[name] for name in ("schema_version", "checks", "parents")} | {"spectrum": described},
         "structure_key": pack_structure(document).key,
         "n_points": arrays.n_points if arrays else 0,
         "energy_min": arrays.energy_min if arrays else None,

@@ -83,16 +83,12 @@ class Condition:
             ParameterError: The name, operator or value is not one that can be compared.
         """
         if not _PARAMETER_NAME.fullmatch(name) or "" in name.split("."):
-            raise ParameterError(
-                f"a parameter name is letters, digits, underscores and single dots, got {name!r}"
-            )
+            raise ParameterError(f"a parameter name is letters, digits, underscores and single dots, got {name!r}")
         operator: Any
         value: Any
         operator, value = given if isinstance(given, tuple) and len(given) == 2 else ("==", given)
         if operator not in _OPERATORS:
-            raise ParameterError(
-                f"parameter {name}: unknown operator {operator!r}, known: {', '.join(_OPERATORS)}"
-            )
+            raise ParameterError(f"parameter {name}: unknown operator {operator!r}, known: {', '.join(_OPERATORS)}")
         if operator == "in":
             if isinstance(value, str) or not isinstance(value, Iterable):
                 raise ParameterError(f"parameter {name}: `in` needs a list of values, got {value!r}")
@@ -188,9 +184,7 @@ class SpectrumQuery:
         if self.skip < 0:
             raise ParameterError(f"skip must be 0 or more, got {self.skip}")
         if self.sort_field not in SORT_FIELDS:
-            raise ParameterError(
-                f"cannot sort by {self.sort_field!r}: {did_you_mean(self.sort_field, SORT_FIELDS)}"
-            )
+            raise ParameterError(f"cannot sort by {self.sort_field!r}: {did_you_mean(self.sort_field, SORT_FIELDS)}")
 
     def _clean(self, name: str, convert: Callable[[Any], Any]) -> None:
         given = getattr(self, name)
@@ -255,9 +249,7 @@ def _space_group_number(space_group: int | str) -> int:
             return int(SpaceGroup(space_group).int_number)
         except ValueError as error:
             known = sorted(str(symbol) for symbol in SpaceGroup.SG_SYMBOLS)
-            raise ParameterError(
-                f"unknown space group {space_group!r}: {_nearest(space_group, known)}"
-            ) from error
+            raise ParameterError(f"unknown space group {space_group!r}: {_nearest(space_group, known)}") from error
     number = int(space_group)
     if not 1 <= number <= 230:
         raise ParameterError(f"a space group has a number from 1 to 230, got {number}")
@@ -274,9 +266,7 @@ def _member(vocabulary: type[StrEnum], text: str) -> StrEnum:
         return vocabulary(text)
     except ValueError:
         known = [member.value for member in vocabulary]
-        raise ParameterError(
-            f"unknown {vocabulary.__name__} {text!r}: {did_you_mean(str(text), known)}"
-        ) from None
+        raise ParameterError(f"unknown {vocabulary.__name__} {text!r}: {did_you_mean(str(text), known)}") from None
 
 
 def _hex_prefix(prefix: str) -> str:

@@ -126,9 +126,7 @@ def unpack_document(
     return SpectrumDocument.from_dict({**metadata, "structure": structure, "spectrum": spectrum})
 
 
-def read_summary(
-    values: Mapping[str, Any], *, parameters: str | bytes | Mapping[str, Any]
-) -> SpectrumSummary:
+def read_summary(values: Mapping[str, Any], *, parameters: str | bytes | Mapping[str, Any]) -> SpectrumSummary:
     """Return the summary of a stored row; `parameters` may still be JSON text."""
     named = json.loads(parameters) if isinstance(parameters, str | bytes) else dict(parameters)
     return SpectrumSummary(**values, parameters=named)

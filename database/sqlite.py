@@ -60,9 +60,7 @@ _SELECT = (
     "JOIN structures AS t ON t.key = s.structure_key "
     "LEFT JOIN grids AS g ON g.hash = s.grid LEFT JOIN components AS c ON c.key = s.key"
 )
-_SUMMARY = (
-    f"SELECT s.key, {', '.join(f's.{name}' for name in _SUMMARY_COLUMNS)}, s.parameters FROM spectra AS s"  # noqa: S608
-)
+_SUMMARY = f"SELECT s.key, {', '.join(f's.{name}' for name in _SUMMARY_COLUMNS)}, s.parameters FROM spectra AS s"  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -267,9 +265,7 @@ def _pack(group: Sequence[tuple[SpectrumDocument, ProvenanceRecord | None]]) -> 
     return packed
 
 
-def _pack_one(
-    document: SpectrumDocument, record: ProvenanceRecord | None, structure: StoredStructure
-) -> _Packed:
+def _pack_one(document: SpectrumDocument, record: ProvenanceRecord | None, structure: StoredStructure) -> _Packed:
     metadata = document.metadata()
     described, arrays = pack_spectrum(document)
     details = {name: metadata[name] for name in ("schema_version", "checks", "elements", "parents")}
@@ -352,8 +348,7 @@ def _remove_orphans(connection: sqlite3.Connection, grid: str | None, structure_
     unused_grid = "DELETE FROM grids WHERE hash = ?1 AND NOT EXISTS (SELECT 1 FROM spectra WHERE grid = ?1)"
     connection.execute(unused_grid, (grid,))
     unused_structure = (
-        "DELETE FROM structures WHERE key = ?1 "
-        "AND NOT EXISTS (SELECT 1 FROM spectra WHERE structure_key = ?1)"
+        "DELETE FROM structures WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM spectra WHERE structure_key = ?1)"
     )
     connection.execute(unused_structure, (structure_key,))
 

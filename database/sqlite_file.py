@@ -203,9 +203,7 @@ def _refuse_foreign_file(path: Path) -> None:
         with path.open("rb") as file:
             header = file.read(_HEADER_SIZE)
     except OSError as error:
-        raise StoreError(
-            f"the store {path} cannot be read ({error.strerror}): check its permissions"
-        ) from error
+        raise StoreError(f"the store {path} cannot be read ({error.strerror}): check its permissions") from error
     if len(header) < _HEADER_SIZE or not header.startswith(_MAGIC):
         raise CorruptStoreError(f"the file {path} is not a Whiteline database, or is damaged: {_DAMAGED}")
     application_id = int.from_bytes(header[68:72], "big")
@@ -219,8 +217,7 @@ def _refuse_foreign_file(path: Path) -> None:
 
 def _foreign(path: Path) -> CorruptStoreError:
     return CorruptStoreError(
-        f"the file {path} is a database of another program, not of Whiteline; it was left as it is: "
-        "give another path"
+        f"the file {path} is a database of another program, not of Whiteline; it was left as it is: give another path"
     )
 
 

@@ -100,6 +100,7 @@ class Absorber(MSONable):  # type: ignore[misc]  # monty ships no types
     multiplicity: int = 1
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "edge", Edge(self.edge))  # a job that comes back from JSON carries its name
         n_sites = len(self.structure)
         if not 0 <= self.site_index < n_sites:
             raise StructureError(
@@ -154,19 +155,13 @@ def find_absorbers(structure: Structure, element: str, edge: Edge) -> list[Absor
     from pymatgen.core import Element
 
     if not Element.is_valid_symbol(element):
-        raise ParameterError(
-            f"unknown element {element!r}: {did_you_mean(element, [e.symbol for e in Element])}"
-        )
+        raise ParameterError(f"unknown element {element!r}: {did_you_mean(element, [e.symbol for e in Element])}")
     edge_energy(element, edge)
     sites = [i for i, site in enumerate(structure) if element in {e.symbol for e in site.species.elements}]
     if not sites:
         found = ", ".join(sorted({e.symbol for e in structure.composition.elements}))
-        raise StructureError(
-            f"{element} is not in {structure.composition.reduced_formula}: its elements are {found}"
-        )
+        raise StructureError(f"{element} is not in {structure.composition.reduced_formula}: its elements are {found}")
     symmetry = find_symmetry(structure)
     return [
-        Absorber(structure, i, edge, multiplicity=symmetry.orbits.count(i))
-        for i in sites
-        if symmetry.orbits[i] == i
+        Absorber(structure, i, edge, multiplicity=symmetry.orbits.count(i)) for i in sites if symmetry.orbits[i] == i
     ]

@@ -68,9 +68,7 @@ def segment(spectrum: Spectrum, *, onset: float = 0.02, window: float | None = 3
     energy, curve = spectrum.energy, spectrum.intensity
     highest = float(np.max(curve))
     if not highest > 0:
-        raise InputError(
-            f"the intensity has no value above 0 (maximum {highest:g}): there is no edge to align"
-        )
+        raise InputError(f"the intensity has no value above 0 (maximum {highest:g}): there is no edge to align")
     start = int(np.argmax(curve > onset * highest))
     stop = len(energy)
     if window is not None:
@@ -138,9 +136,7 @@ def best_shift(
 
 def sample_overlap(
     one: Segment, two: Segment, shifts: Float[Array, " shift"], *, n_grid: int = 300
-) -> tuple[
-    Float[Array, "shift grid"], Float[Array, "shift grid"], Float[Array, "shift grid"], Float[Array, " shift"]
-]:
+) -> tuple[Float[Array, "shift grid"], Float[Array, "shift grid"], Float[Array, "shift grid"], Float[Array, " shift"]]:
     """Return common grids, both curves on them, and the overlaps, one row a shift of the second curve.
 
     Both curves are interpolated by cubic splines on one even grid over the overlap: neither is favoured.

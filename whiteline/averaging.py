@@ -48,9 +48,7 @@ def average(spectra: Sequence[Spectrum], weights: Sequence[float]) -> Spectrum:
     spectra = _on_one_axis(spectra)
     share = np.asarray(weights, dtype=float)
     if share.shape != (len(spectra),) or not np.all(share >= 0) or not 0 < np.sum(share) < np.inf:
-        raise ParameterError(
-            f"weights must be {len(spectra)} numbers of at least 0, not all 0, got {list(weights)}"
-        )
+        raise ParameterError(f"weights must be {len(spectra)} numbers of at least 0, not all 0, got {list(weights)}")
     _require_same(spectra, "quantity", "convert them with to_absolute first")
     _require_same(spectra, "broadening", "broaden them alike first")
     low = max(float(s.energy[0]) for s in spectra)
@@ -87,17 +85,13 @@ def add(spectra: Sequence[Spectrum], *, edges: Sequence[float]) -> Spectrum:
     return _merged(parts, grid, np.asarray(total, dtype=float))
 
 
-def _with_tail(
-    spectrum: Spectrum, grid: Float[Array, " grid"], edge: float
-) -> Float[Array, "component grid"]:
+def _with_tail(spectrum: Spectrum, grid: Float[Array, " grid"], edge: float) -> Float[Array, "component grid"]:
     first = spectrum.energy[0]
     if grid[0] < first and not edge > first:
         raise InputError(f"the edge must lie above the first point at {first:g} eV, got {edge:g} eV")
     is_below = grid < first
     values = spectrum.resample(grid, fill=0.0).components.copy()
-    values[:, is_below] = np.multiply.outer(
-        spectrum.components[:, 0], (edge - first) / (edge - grid[is_below])
-    )
+    values[:, is_below] = np.multiply.outer(spectrum.components[:, 0], (edge - first) / (edge - grid[is_below]))
     return values
 
 

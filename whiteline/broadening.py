@@ -165,9 +165,7 @@ class EnergyDependentLorentzian:
         width = self.lifetime_fwhm + self.slope * np.maximum(energy - self.onset, 0.0)
         return width if self.maximum is None else np.minimum(width, self.maximum)
 
-    def cumulative(
-        self, distance: Float[Array, "out cell"], energy: Float[Array, "out 1"]
-    ) -> Float[Array, "out cell"]:
+    def cumulative(self, distance: Float[Array, "out cell"], energy: Float[Array, "out 1"]) -> Float[Array, "out cell"]:
         """Return the integral of the line for output at `energy` up to `distance` [eV]."""
         return _lorentzian_cumulative(distance, self.width(energy) / 2)
 

@@ -43,9 +43,7 @@ class Edge(StrEnum):
         try:
             return cls(name)
         except ValueError:
-            raise ParameterError(
-                f"unknown edge {text!r}: {did_you_mean(name, [edge.value for edge in cls])}"
-            ) from None
+            raise ParameterError(f"unknown edge {text!r}: {did_you_mean(name, [edge.value for edge in cls])}") from None
 
     @property
     def parts(self) -> tuple[Edge, ...]:

@@ -30,9 +30,7 @@ def area(energy: Float[Array, " energy"], curve: Float[Array, " energy"], lo: fl
     1.5
     """
     if not energy[0] <= lo < hi <= energy[-1]:
-        raise InputError(
-            f"a window must lie within {energy[0]:g} to {energy[-1]:g} eV, got {lo:g} to {hi:g} eV"
-        )
+        raise InputError(f"a window must lie within {energy[0]:g} to {energy[-1]:g} eV, got {lo:g} to {hi:g} eV")
     inside = energy[(energy > lo) & (energy < hi)]
     grid = np.concatenate(([lo], inside, [hi]))
     return float(np.trapezoid(np.interp(grid, energy, curve), grid))

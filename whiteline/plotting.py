@@ -83,9 +83,7 @@ def plot_spectra(
         )
     axes.set_xlabel(_axis_name(drawn[0].spectrum.energy_reference))
     axes.set_ylabel("Cross-section (Mbarn per atom)" if is_absolute else "Intensity (arbitrary units)")
-    axes.set_xlim(
-        *(window or (min(c.spectrum.energy[0] for c in drawn), max(c.spectrum.energy[-1] for c in drawn)))
-    )
+    axes.set_xlim(*(window or (min(c.spectrum.energy[0] for c in drawn), max(c.spectrum.energy[-1] for c in drawn))))
     axes.set_ylim(bottom=0)
     axes.ticklabel_format(axis="x", useOffset=False)
     axes.spines[["top", "right"]].set_visible(False)
@@ -103,9 +101,7 @@ def _align(curves: Sequence[Curve]) -> list[Curve]:
     aligned = [first]
     for curve in others:
         shift = compare(first.spectrum, curve.spectrum).shift
-        aligned.append(
-            Curve(curve.spectrum.shift_by(shift), f"{curve.label} ({shift:+.2f} eV)", curve.is_uncertain)
-        )
+        aligned.append(Curve(curve.spectrum.shift_by(shift), f"{curve.label} ({shift:+.2f} eV)", curve.is_uncertain))
     return aligned
 
 
@@ -135,6 +131,4 @@ def save_figure(figure: Figure, path: Path) -> None:
     try:
         figure.savefig(path, dpi=160)
     except OSError as error:
-        raise StoreError(
-            f"cannot write {path} ({error.strerror}): choose a writable place with -o"
-        ) from error
+        raise StoreError(f"cannot write {path} ({error.strerror}): choose a writable place with -o") from error

@@ -75,9 +75,7 @@ class ProvenanceRecord:
     @property
     def wall_time(self) -> float:
         """Seconds from start to end."""
-        return (
-            datetime.fromisoformat(self.ended_at) - datetime.fromisoformat(self.started_at)
-        ).total_seconds()
+        return (datetime.fromisoformat(self.ended_at) - datetime.fromisoformat(self.started_at)).total_seconds()
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready dictionary."""

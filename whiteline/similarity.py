@@ -156,9 +156,7 @@ def cosine(a: Float[Array, " energy"], b: Float[Array, " energy"]) -> float:
     return float(np.clip((a / norms[0]) @ (b / norms[1]), -1.0, 1.0))
 
 
-def area_difference(
-    energy: Float[Array, " energy"], a: Float[Array, " energy"], b: Float[Array, " energy"]
-) -> float:
+def area_difference(energy: Float[Array, " energy"], a: Float[Array, " energy"], b: Float[Array, " energy"]) -> float:
     """Return half the area between two curves of area one: 0 when alike, 1 when they share nothing.
 
     d = 1/2 integral |a/A - b/B| dE, by the trapezoid rule.
@@ -175,9 +173,7 @@ def area_difference(
     return float(np.trapezoid(np.abs(difference), energy) / 2)
 
 
-def earth_mover(
-    energy: Float[Array, " energy"], a: Float[Array, " energy"], b: Float[Array, " energy"]
-) -> float:
+def earth_mover(energy: Float[Array, " energy"], a: Float[Array, " energy"], b: Float[Array, " energy"]) -> float:
     """Return the least mean distance [eV] over which area is moved to turn one curve into the other.
 
     In one dimension that is integral |C_a - C_b| dE, with C the integral of a curve of area one up to E.

@@ -183,9 +183,7 @@ class Spectrum:
         """
         keep = (self.energy >= lo) & (self.energy <= hi)
         if np.count_nonzero(keep) < 2:
-            raise InputError(
-                f"fewer than 2 points between {lo:g} and {hi:g} eV: the spectrum covers {self._extent()}"
-            )
+            raise InputError(f"fewer than 2 points between {lo:g} and {hi:g} eV: the spectrum covers {self._extent()}")
         return replace(self, energy=self.energy[keep], components=self.components[:, keep])
 
     def resample(
@@ -295,9 +293,7 @@ class Spectrum:
             )
             components = components - lines
         else:
-            raise ParameterError(
-                f"unknown method {method!r}: {did_you_mean(method, ('area', 'max', 'edge'))}"
-            )
+            raise ParameterError(f"unknown method {method!r}: {did_you_mean(method, ('area', 'max', 'edge'))}")
         if not divisor > 0:
             raise InputError(
                 f"the {method} to divide by must be above 0, got {divisor:g}: "

@@ -69,9 +69,7 @@ def read_structure(source: str | os.PathLike[str]) -> Structure:
     """
     found = list(read_structures([os.fspath(source)]))
     if len(found) != 1:
-        raise StructureError(
-            f"{source} holds {len(found)} structures, expected one: pick one with `{source}#KEY`"
-        )
+        raise StructureError(f"{source} holds {len(found)} structures, expected one: pick one with `{source}#KEY`")
     return found[0].structure
 
 
@@ -104,9 +102,9 @@ def check_structure(structure: Structure, *, name: str) -> None:
     for i, site in enumerate(structure):
         if not site.is_ordered:
             raise StructureError(
-                f"{name}: site {i} is partially occupied ({site.species_string}). Core-hole codes need ordered sites: order "
-                "the cell first, e.g. with pymatgen's OrderDisorderedStructureTransformation or EnumerateStructureTransformation, "
-                "or give the majority species full occupancy"
+                f"{name}: site {i} is partially occupied ({site.species_string}). Core-hole codes need "
+                "ordered sites: order the cell first, e.g. with pymatgen's OrderDisorderedStructureTransformation or "
+                "EnumerateStructureTransformation, or give the majority species full occupancy"
             )
         if not getattr(site.specie, "Z", 0):
             raise StructureError(f"{name}: site {i} holds {site.species_string}, which is not an element")
@@ -115,8 +113,8 @@ def check_structure(structure: Structure, *, name: str) -> None:
         k = int(np.argmin(distances))
         i, j = int(first[k]), int(second[k])
         raise StructureError(
-            f"{name}: sites {i} ({structure[i].species_string}) and {j} ({structure[j].species_string}) are {distances[k]:.2f} Å "
-            f"apart, closer than {MIN_DISTANCE} Å: remove the duplicate atom or correct the cell"
+            f"{name}: sites {i} ({structure[i].species_string}) and {j} ({structure[j].species_string}) are "
+            f"{distances[k]:.2f} Å apart, closer than {MIN_DISTANCE} Å: remove the duplicate atom or correct the cell"
         )
 
 
@@ -125,14 +123,13 @@ def _expand(source: str) -> Iterator[NamedStructure]:
     if path.is_dir():
         files = sorted(p for p in path.iterdir() if _is_readable(p))
         if not files:
-            raise StructureError(
-                f"no structure files in {source}: expected CIF, POSCAR, XYZ or pymatgen JSON"
-            )
+            raise StructureError(f"no structure files in {source}: expected CIF, POSCAR, XYZ or pymatgen JSON")
         yield from chain.from_iterable(_read_file(p) for p in files)
     elif path.is_file():
         yield from _read_file(path)
     elif has_magic(source):
-        matches = sorted(p for p in glob(source, recursive=True) if Path(p).is_file())
+        # Path.glob takes no absolute pattern.
+        matches = sorted(p for p in glob(source, recursive=True) if Path(p).is_file())  # noqa: PTH207
         if not matches:
             raise StructureError(f"nothing matches {source}")
         yield from chain.from_iterable(_read_file(Path(p)) for p in matches)
@@ -198,9 +195,7 @@ def _read_ase(path: Path) -> Structure:
 
 def _first_line(error: Exception) -> str:
     return (
-        f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
-        if str(error).strip()
-        else type(error).__name__
+        f"{type(error).__name__}: {str(error).strip().splitlines()[0]}" if str(error).strip() else type(error).__name__
     )
 
 
@@ -256,6 +251,4 @@ def _fetch(material_id: str) -> Structure:
         with MPRester() as rester:
             return rester.get_structure_by_material_id(material_id)
     except Exception as error:
-        raise StructureError(
-            f"cannot fetch {material_id} from the Materials Project: {_first_line(error)}"
-        ) from error
+        raise StructureError(f"cannot fetch {material_id} from the Materials Project: {_first_line(error)}") from error

@@ -59,9 +59,7 @@ class MaterialSpectrumMaker(Maker):
     site_maker: SiteSpectrumMaker
     name: str = "material spectrum"
 
-    def make(
-        self, structure: Structure, element: str, edge: Edge, *, title: str = "", source: str = ""
-    ) -> Flow:
+    def make(self, structure: Structure, element: str, edge: Edge, *, title: str = "", source: str = "") -> Flow:
         """Return the flow for one material; its output is that of the average.
 
         Raises:

@@ -11,8 +11,8 @@ from typing import Any
 from jobflow import job
 
 from whiteline.absorber import Absorber
-from whiteline.calculators.interface import Calculator, Outcome, RunReport
 from whiteline.averaging import average
+from whiteline.calculators.interface import Calculator, Outcome, RunReport
 from whiteline.database import open_store
 from whiteline.database.documents import DocumentKind, SpectrumDocument
 from whiteline.errors import InputError, ParseError
@@ -63,9 +63,7 @@ def compute_site(
             f"{title}-{absorber.element}{absorber.site_index}-{absorber.edge}", identity
         ) as folder:
             outcome, run, inputs = _calculate(absorber, calculator, folder, label)
-            document = _site_document(
-                identity, absorber, calculator, outcome, source=source, fidelity=fidelity
-            )
+            document = _site_document(identity, absorber, calculator, outcome, source=source, fidelity=fidelity)
             store.put(document, _site_record(document, inputs, folder, run, started))
             if outcome.status is not Status.FAILED:
                 workspace.discard(folder)
@@ -149,9 +147,7 @@ def _site_document(
 def _site_record(
     document: SpectrumDocument, inputs: Mapping[str, str], folder: Path, run: RunReport, started: str
 ) -> ProvenanceRecord:
-    outputs = {
-        p.relative_to(folder).as_posix(): _checksum(p.read_bytes()) for p in sorted(folder.rglob("xmu.dat"))
-    }
+    outputs = {p.relative_to(folder).as_posix(): _checksum(p.read_bytes()) for p in sorted(folder.rglob("xmu.dat"))}
     return ProvenanceRecord(
         activity=f"{document.code}-site",
         inputs={

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context, parent_process
@@ -34,19 +35,29 @@ def run_flow(
         n_processes: Number of jobs at a time.
         on_progress: Called with every step.
     """
-    store = JobStore(MemoryStore())
-    store.connect()
+    store = _new_store()
     if n_processes == 1:
         with watch(on_progress):
-            run_locally(flow, store=store, log=False, ensure_success=True, raise_immediately=True)
+            _run_here(flow, store)
     else:
         _run_side_by_side(flow, store, n_processes, on_progress)
     return {doc["uuid"]: doc["output"] for doc in store.query(properties=["uuid", "output"], load=True)}
 
 
-def _run_side_by_side(
-    flow: Flow, store: JobStore, n_processes: int, on_progress: Callable[[Progress], None]
-) -> None:
+def _new_store() -> JobStore:
+    store = JobStore(MemoryStore())
+    store.connect()
+    return store
+
+
+def _run_here(flow: Flow | Job, store: JobStore) -> None:
+    with warnings.catch_warnings():
+        # jobflow 0.4 enters its folder with a function that monty will drop in 2028.
+        warnings.filterwarnings("ignore", message="cd is deprecated", category=FutureWarning)
+        run_locally(flow, store=store, log=False, ensure_success=True, raise_immediately=True)
+
+
+def _run_side_by_side(flow: Flow, store: JobStore, n_processes: int, on_progress: Callable[[Progress], None]) -> None:
     ordered = list(flow.iterflow())
     roots = [job for job, parents in ordered if not parents]
     context = get_context("spawn")
@@ -96,9 +107,8 @@ def _exit_with_parent() -> None:
 
 def _run_root(job: Job) -> list[dict[str, Any]]:
     """Run a job and all that it makes in this worker; return the documents of the job store."""
-    store = JobStore(MemoryStore())
-    store.connect()
+    store = _new_store()
     queue = _progress_queue
     with watch(queue.put if queue is not None else lambda _: None):
-        run_locally(job, store=store, log=False, ensure_success=True, raise_immediately=True)
+        _run_here(job, store)
     return [{k: v for k, v in doc.items() if k != "_id"} for doc in store.query(load=True)]

@@ -59,9 +59,7 @@ class MaterialResult:
         """
         if self.material.spectrum is None:
             reasons = "; ".join(
-                f"site {i}: {s.reason}"
-                for i, s in zip(self.site_indices, self.sites, strict=True)
-                if s.reason
+                f"site {i}: {s.reason}" for i, s in zip(self.site_indices, self.sites, strict=True) if s.reason
             )
             raise CalculationError(f"{self.name} has no spectrum: {reasons}")
         return self.material.spectrum
@@ -166,9 +164,7 @@ def _estimate(calculator: Calculator, absorber: Absorber) -> float:
         return 0.0
 
 
-def _result(
-    name: str, outputs: list[dict[str, Any]], get: Callable[[str], SpectrumDocument]
-) -> MaterialResult:
+def _result(name: str, outputs: list[dict[str, Any]], get: Callable[[str], SpectrumDocument]) -> MaterialResult:
     *sites, material = outputs
     return MaterialResult(
         name=name,

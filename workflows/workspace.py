@@ -60,8 +60,8 @@ class Workspace(MSONable):  # type: ignore[misc]  # monty ships no types
             folder.mkdir(parents=True)
         except OSError as error:
             raise StoreError(
-                f"cannot make the run directory {folder} ({error.strerror}): choose a writable one with --run-directory or "
-                "WHITELINE_RUN_DIRECTORY"
+                f"cannot make the run directory {folder} ({error.strerror}): choose a writable one with "
+                "--run-directory or WHITELINE_RUN_DIRECTORY"
             ) from error
         yield folder
 

@@ -79,7 +79,8 @@ def build_cluster(absorber: Absorber, *, radius: float, grouping: PotentialGroup
     origin = structure[absorber.site_index].coords
     # Ties are broken by what the atom is and by its position, never by the order of the input file.
     ordered = sorted(neighbours, key=lambda n: _neighbour_key(n, groups, origin))
-    used = sorted(set(groups))
+    # FEFF wants an atom for every potential: a species beyond the cluster has none.
+    used = sorted({groups[n.index] for n in neighbours})
     return Cluster(
         potentials=(
             Potential(absorber.atomic_number, absorber.element, _ABSORBER_SHARE),
@@ -147,6 +148,7 @@ def write_inputs(absorber: Absorber, parameters: FeffParameters) -> dict[str, st
 
 def _feff_inp(absorber: Absorber, cluster: Cluster, parameters: FeffParameters, edge: Edge) -> str:
     formula = absorber.structure.composition.element_composition.reduced_formula
+    l_max = parameters.l_max
     lines = [
         f"TITLE {formula} {absorber.element} {edge}, site {absorber.site_id[:12]}",
         "",
@@ -155,7 +157,7 @@ def _feff_inp(absorber: Absorber, cluster: Cluster, parameters: FeffParameters, 
         "POTENTIALS",
         "*   ipot   Z  tag     l_scf l_fms      xnatph",
         *(
-            f"  {i:5d} {p.atomic_number:3d}  {p.tag:6s} {parameters.l_max:5d} {parameters.l_max:5d}  {p.n_in_cell:10.6g}"
+            f"  {i:5d} {p.atomic_number:3d}  {p.tag:6s} {l_max:5d} {l_max:5d}  {p.n_in_cell:10.6g}"
             for i, p in enumerate(cluster.potentials)
         ),
         "",

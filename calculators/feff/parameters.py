@@ -111,7 +111,5 @@ class FeffParameters(Parameters):
     def _check_radii(self) -> FeffParameters:
         needed = max(self.fms_radius, self.scf_radius or 0.0)
         if self.cluster_radius is not None and self.cluster_radius < needed:
-            raise ValueError(
-                f"cluster_radius {self.cluster_radius} Å must reach at least {needed} Å (SCF and FMS)"
-            )
+            raise ValueError(f"cluster_radius {self.cluster_radius} Å must reach at least {needed} Å (SCF and FMS)")
         return self

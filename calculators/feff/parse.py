@@ -34,18 +34,14 @@ def parse_run(directory: Path, absorber: Absorber, parameters: FeffParameters) -
     """
     parts = absorber.edge.parts
     folders = [directory / part if len(parts) > 1 else directory for part in parts]
-    tables = [
-        _read_part(folder, absorber, part, parameters) for folder, part in zip(folders, parts, strict=True)
-    ]
+    tables = [_read_part(folder, absorber, part, parameters) for folder, part in zip(folders, parts, strict=True)]
     checks = tuple(
         check
         for folder, part in zip(folders, parts, strict=True)
         for check in _checks(folder, parameters, suffix=f" {part}" if len(parts) > 1 else "")
     )
     spectra = [spectrum_from_xmu(table, volume=_volume_per_absorber(absorber)) for table in tables]
-    spectrum = (
-        spectra[0] if len(spectra) == 1 else add(spectra, edges=[table.edge_energy for table in tables])
-    )
+    spectrum = spectra[0] if len(spectra) == 1 else add(spectra, edges=[table.edge_energy for table in tables])
     failed = [check for check in checks if not check.is_passed]
     return Outcome(
         status=Status.UNCONVERGED if failed else Status.CONVERGED,
@@ -105,7 +101,8 @@ def _read_part(folder: Path, absorber: Absorber, part: Edge, parameters: FeffPar
     top = float(table.data[-1, 2])
     if top < parameters.top_wave_number - 1.5 * parameters.k_step:
         raise ParseError(
-            f"{path} ends at k = {top:g} 1/Å, expected {parameters.top_wave_number:g}: it is cut off; run the calculation again"
+            f"{path} ends at k = {top:g} 1/Å, expected {parameters.top_wave_number:g}: it is cut off, "
+            "run the calculation again"
         )
     return table
 
@@ -116,21 +113,13 @@ def _checks(folder: Path, parameters: FeffParameters, *, suffix: str) -> list[Ch
     limit = parameters.scf_max_iterations
     match = next((m for m in map(_CONVERGED.search, _logs(folder)) if m), None)
     if match:
-        return [
-            Check(f"scf{suffix}", is_passed=True, detail=f"{match.group(1)} of at most {limit} iterations")
-        ]
-    return [
-        Check(
-            f"scf{suffix}", is_passed=False, detail=f"the potentials did not converge in {limit} iterations"
-        )
-    ]
+        return [Check(f"scf{suffix}", is_passed=True, detail=f"{match.group(1)} of at most {limit} iterations")]
+    return [Check(f"scf{suffix}", is_passed=False, detail=f"the potentials did not converge in {limit} iterations")]
 
 
 def _logs(folder: Path) -> list[str]:
     """Return the texts in which FEFF may report the self-consistency."""
     names = (LOG_NAME, "log1.dat", "feff.out")
     return [
-        (folder / name).read_text(encoding="utf-8", errors="replace")
-        for name in names
-        if (folder / name).is_file()
+        (folder / name).read_text(encoding="utf-8", errors="replace") for name in names if (folder / name).is_file()
     ]

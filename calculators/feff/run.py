@@ -43,9 +43,7 @@ _ENVIRONMENT = {
 }
 
 
-def run_feff(
-    directory: Path, *, command: str = "", timeout: float, on_stage: Callable[[str], None]
-) -> RunReport:
+def run_feff(directory: Path, *, command: str = "", timeout: float, on_stage: Callable[[str], None]) -> RunReport:
     """Run FEFF on the feff.inp in `directory`; its chatter goes to feff.log there.
 
     Args:
@@ -69,8 +67,8 @@ def _executable(command: str) -> list[str]:
         raise ParameterError(f"WHITELINE_FEFF_COMMAND {command!r} is not a command: {error}") from error
     if not words or shutil.which(words[0]) is None:
         raise MissingDependencyError(
-            f"the FEFF executable {command!r} is not there or not executable: correct WHITELINE_FEFF_COMMAND, or unset it "
-            "to use the FEFF10 wheel"
+            f"the FEFF executable {command!r} is not there or not executable: correct WHITELINE_FEFF_COMMAND, "
+            "or unset it to use the FEFF10 wheel"
         )
     return words
 
@@ -106,9 +104,7 @@ def _run_wheel(directory: Path, timeout: float, on_stage: Callable[[str], None])
     return _report(process, code, timings, failure, directory)
 
 
-def _run_external(
-    directory: Path, command: list[str], timeout: float, on_stage: Callable[[str], None]
-) -> RunReport:
+def _run_external(directory: Path, command: list[str], timeout: float, on_stage: Callable[[str], None]) -> RunReport:
     on_stage("FEFF")
     started = time.monotonic()
     with GuardedProcess(
@@ -118,9 +114,7 @@ def _run_external(
     return _report(process, code, {"feff": round(time.monotonic() - started, 3)}, "", directory)
 
 
-def _report(
-    process: GuardedProcess, code: int, timings: dict[str, float], failure: str, directory: Path
-) -> RunReport:
+def _report(process: GuardedProcess, code: int, timings: dict[str, float], failure: str, directory: Path) -> RunReport:
     if process.is_timed_out:
         return RunReport(timings, f"stopped after {process.timeout:g} s: raise WHITELINE_FEFF_TIMEOUT")
     if code == 0 and not failure:

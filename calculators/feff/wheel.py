@@ -17,7 +17,7 @@ import feff10
 def main() -> int:
     """Run the stages named on the command line; return 0, or 1 when FEFF failed."""
     progress_fd = int(sys.argv[1])
-    os.set_inheritable(progress_fd, False)
+    os.set_inheritable(progress_fd, False)  # noqa: FBT003  # the function takes no keywords
 
     def tell(**message: object) -> None:
         os.write(progress_fd, (json.dumps(message) + "\n").encode())
@@ -27,9 +27,7 @@ def main() -> int:
 
     stages = [feff10.Stage.from_name(name) for name in sys.argv[2:]]
     try:
-        config = feff10.FeffConfig(
-            str(Path.cwd()), feff10.FeffInput.from_file_strict("feff.inp"), stages=stages
-        )
+        config = feff10.FeffConfig(str(Path.cwd()), feff10.FeffInput.from_file_strict("feff.inp"), stages=stages)
         feff10.FeffPipeline(config).run_with_progress(on_progress)
     except feff10.FeffError as error:
         tell(error=str(error), error_type=type(error).__name__)

@@ -71,9 +71,7 @@ def read_xmu(path: Path) -> XmuTable:
     if not version or not absorber:
         raise ParseError(f"{path} is not an xmu.dat of FEFF: its header names no version or no absorber")
     if not text.endswith("\n"):
-        raise ParseError(
-            f"{path}, line {len(lines)}: the file ends in the middle of a line; run the calculation again"
-        )
+        raise ParseError(f"{path}, line {len(lines)}: the file ends in the middle of a line; run the calculation again")
     norm = _NORM.search(joined)
     return XmuTable(
         version=" ".join(version.group(1).replace("FEFF", "FEFF ").split()),

@@ -31,7 +31,7 @@ def test_equivalent_ways_to_ask_become_one(given: dict[str, Any], name: str, exp
         ({"elements_all": ("Ti", "Xx")}, "unknown element 'Xx'"),
         ({"status": "convergd"}, "did you mean 'converged'"),
         ({"kind": "materials"}, "did you mean 'material'"),
-        ({"edge": "L9"}, "did you mean"),
+        ({"edge": "L9"}, "known: K, L1"),
         ({"sort": "-create_at"}, "did you mean 'created_at'"),
         ({"formula": "not a formula"}, "formula such as TiO2"),
         ({"space_group": 231}, "1 to 230"),

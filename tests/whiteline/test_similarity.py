@@ -61,9 +61,7 @@ def white_line(e0: float = 12.0, *, height: float = 1.5, axis: Array = AXIS) -> 
         ("xspectra-epsilon", "exciting", 0.99245),
     ],
 )
-def test_spearman_of_the_ti_o_10_spectra_is_that_of_the_reference_procedure(
-    one: str, two: str, rho: float
-) -> None:
+def test_spearman_of_the_ti_o_10_spectra_is_that_of_the_reference_procedure(one: str, two: str, rho: float) -> None:
     first = published(one.removesuffix("-epsilon"))
     if one.endswith("-epsilon"):
         first = first.to_absolute(Quantity.IM_EPSILON)
@@ -114,9 +112,7 @@ def test_the_steepest_rises_decide_between_equal_peaks() -> None:
     axis = np.linspace(0.0, 40.0, 801)
 
     def comb(heights: tuple[float, ...]) -> Spectrum:
-        peaks = [
-            h * np.exp(-(((axis - e) / 0.8) ** 2)) for e, h in zip((8.0, 16.0, 24.0), heights, strict=True)
-        ]
+        peaks = [h * np.exp(-(((axis - e) / 0.8) ** 2)) for e, h in zip((8.0, 16.0, 24.0), heights, strict=True)]
         return Spectrum(axis, 0.001 + np.sum(peaks, axis=0), energy_reference=EnergyReference.FERMI)
 
     one, two = comb((0.7, 1.0, 0.95)), comb((1.0, 0.95, 0.3))

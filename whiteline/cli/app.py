@@ -71,9 +71,7 @@ def _explain(error: Exception) -> int:
             f"{error.strerror or error}{place}: make room or choose another place, and run the same command again"
         )
     else:
-        _complain(
-            f"unexpected {type(error).__name__}: {error} (run it again with --debug and report what it shows)"
-        )
+        _complain(f"unexpected {type(error).__name__}: {error} (run it again with --debug and report what it shows)")
     return int(exit_code)
 
 

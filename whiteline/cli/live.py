@@ -88,9 +88,7 @@ class LiveProgress:
 
     def _time_left(self) -> float:
         """Return the seconds left: expected cost over pace, less what the running sites have had."""
-        expected, seen = (
-            (sum(column) for column in zip(*self._computed, strict=True)) if self._computed else (0.0, 0.0)
-        )
+        expected, seen = (sum(column) for column in zip(*self._computed, strict=True)) if self._computed else (0.0, 0.0)
         pace = seen / expected if expected else 1.0
         spent = sum(time.monotonic() - started for _, started in self._running.values())
         return max(pace * sum(self._estimates.values()) - spent, 0.0) / self._n_processes

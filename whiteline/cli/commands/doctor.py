@@ -27,13 +27,11 @@ class Finding(NamedTuple):
 @app.command(epilog="[bold]Example[/bold]\n\n  whiteline doctor --db mongodb://localhost/whiteline")
 def doctor(database: Database = None) -> int:
     """Show which engines, stores, GPU and pretrained models this machine has, and how to get the rest."""
-    from rich.console import Console
-
-    from whiteline.cli.tables import make_table
+    from whiteline.cli.tables import make_console, make_table
     from whiteline.settings import load_settings
 
     settings = load_settings(database=database)
-    console = Console()
+    console = make_console()
     table = make_table("part", "", "found", "how to get it")
     is_ready = True
     for is_needed, finding in _findings(settings):
@@ -109,9 +107,7 @@ def _folder(part: str, folder: Path) -> Finding:
     existing = next(p for p in (folder, *folder.parents) if p.exists())
     is_usable = existing.is_dir() and os.access(existing, os.W_OK)
     if not is_usable:
-        return Finding(
-            part, False, f"{existing} is not writable", "--run-directory, --db, or the WHITELINE_ variables"
-        )
+        return Finding(part, False, f"{existing} is not writable", "--run-directory, --db, or the WHITELINE_ variables")
     free = shutil.disk_usage(existing).free / 1e9
     return Finding(part, free > 0.1, f"{folder}, {free:.1f} GB free", "" if free > 0.1 else "make room")
 
@@ -136,6 +132,4 @@ def _pretrained(settings: Settings) -> Finding:
     if found:
         return Finding("pretrained models", True, ", ".join(f"{m.name} ({m.architecture})" for m in found))
     where = settings.data or "WHITELINE_DATA is not set"
-    return Finding(
-        "pretrained models", False, f"none ({where})", "set WHITELINE_DATA to a folder with matgl weights"
-    )
+    return Finding("pretrained models", False, f"none ({where})", "set WHITELINE_DATA to a folder with matgl weights")

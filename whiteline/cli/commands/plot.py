@@ -24,15 +24,11 @@ _EXAMPLES = """
 
 @app.command(epilog=_EXAMPLES)
 def plot(
-    ids: Annotated[
-        list[str], typer.Argument(metavar="ID…", help="Ids of spectra, or enough of their beginnings.")
-    ],
+    ids: Annotated[list[str], typer.Argument(metavar="ID…", help="Ids of spectra, or enough of their beginnings.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="PNG, SVG or PDF file.")],
     align: Annotated[bool, typer.Option("--align", help="Shift each spectrum onto the first.")] = False,
     offset: Annotated[float, typer.Option("--offset", help="Raise each curve above the one before.")] = 0.0,
-    units: Annotated[
-        str, typer.Option("--units", help="absolute (Mbarn per atom), area or max.")
-    ] = "absolute",
+    units: Annotated[str, typer.Option("--units", help="absolute (Mbarn per atom), area or max.")] = "absolute",
     window: Annotated[
         tuple[float, float] | None, typer.Option("--window", metavar="LO HI", help="Part of the axis (eV).")
     ] = None,

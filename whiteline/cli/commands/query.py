@@ -25,15 +25,9 @@ def query(
     absorber: Annotated[str | None, typer.Option("--absorber", "-a", help="Absorbing element.")] = None,
     edge: Annotated[str | None, typer.Option("--edge", "-e", help="Absorption edge.")] = None,
     code: Annotated[str | None, typer.Option("--code", help="Code that computed.")] = None,
-    fidelity: Annotated[
-        str | None, typer.Option("--fidelity", help="Code and preset, e.g. feff:fast.")
-    ] = None,
-    formula: Annotated[
-        str | None, typer.Option("--formula", help="Formula in any order and multiple.")
-    ] = None,
-    chemical_system: Annotated[
-        str | None, typer.Option("--system", help="Exactly these elements, e.g. Ti-O.")
-    ] = None,
+    fidelity: Annotated[str | None, typer.Option("--fidelity", help="Code and preset, e.g. feff:fast.")] = None,
+    formula: Annotated[str | None, typer.Option("--formula", help="Formula in any order and multiple.")] = None,
+    chemical_system: Annotated[str | None, typer.Option("--system", help="Exactly these elements, e.g. Ti-O.")] = None,
     elements_all: Annotated[
         list[str] | None, typer.Option("--elements", help="Element that must be there; repeatable.")
     ] = None,
@@ -54,22 +48,16 @@ def query(
     ] = None,
     after: Annotated[str | None, typer.Option("--after", help="Stored at or after this date.")] = None,
     before: Annotated[str | None, typer.Option("--before", help="Stored before this date.")] = None,
-    sort: Annotated[
-        str, typer.Option("--sort", help="Field; a minus in front for descending.")
-    ] = "created_at",
+    sort: Annotated[str, typer.Option("--sort", help="Field; a minus in front for descending.")] = "created_at",
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 50,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object a line instead of a table.")
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line instead of a table.")] = False,
     database: Database = None,
 ) -> int:
     """List stored spectra: id, formula, site, code, status, energy range and date."""
     import json
     from dataclasses import asdict
 
-    from rich.console import Console
-
-    from whiteline.cli.tables import make_table, status_text
+    from whiteline.cli.tables import make_console, make_table, status_text
     from whiteline.database.query import SpectrumQuery
 
     wanted = SpectrumQuery(
@@ -98,30 +86,17 @@ def query(
         for summary in found:
             typer.echo(json.dumps(asdict(summary)))
         return 0
-    console = Console()
-    table = make_table("id", "formula", "site", "edge", "code", "status", ">energy range (eV)", "date")
+    console = make_console()
+    table = make_table("id", "formula", "site", "code", "status", ">energies (eV)", "date")
     for s in found:
-        site = f"{s.absorber}{s.site_index}" if s.site_index is not None else f"{s.absorber} average"
-        extent = (
-            f"{s.energy_min:.1f} – {s.energy_max:.1f}"
-            if s.energy_min is not None and s.energy_max is not None
-            else "–"
-        )
-        table.add_row(
-            s.id[:10],
-            s.formula,
-            site,
-            s.edge,
-            s.fidelity,
-            status_text(s.status),
-            extent,
-            s.created_at[:16].replace("T", " "),
-        )
+        site = f"{s.absorber}{s.site_index} {s.edge}" if s.site_index is not None else f"{s.absorber} {s.edge} average"
+        has_axis = s.energy_min is not None and s.energy_max is not None
+        energies = f"{s.energy_min:.0f}–{s.energy_max:.0f}" if has_axis else "–"
+        table.add_row(s.id[:10], s.formula, site, s.fidelity, status_text(s.status), energies, s.created_at[:10])
     if found:
         console.print(table)
     console.print(
-        f"{n_found} spectra found"
-        + (f", the first {len(found)} shown (--limit)" if n_found > len(found) else "")
+        f"{n_found} spectra found" + (f", the first {len(found)} shown (--limit)" if n_found > len(found) else "")
     )
     return 0
 

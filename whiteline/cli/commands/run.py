@@ -42,26 +42,23 @@ def run(
         list[str] | None,
         typer.Option("--set", "-s", metavar="NAME=VALUE", help="Parameter on top of the preset; repeatable."),
     ] = None,
-    n_processes: Annotated[
-        int, typer.Option("--processes", "-j", min=1, help="Sites computed at a time.")
-    ] = 1,
+    n_processes: Annotated[int, typer.Option("--processes", "-j", min=1, help="Sites computed at a time.")] = 1,
     force: Annotated[bool, typer.Option("--force", help="Compute again what the store already has.")] = False,
     database: Database = None,
     run_directory: Annotated[
         str | None, typer.Option("--run-directory", metavar="DIR", help="Where run directories are made.")
     ] = None,
-    keep_runs: Annotated[
-        bool, typer.Option("--keep-runs", help="Keep the run directories of finished sites.")
-    ] = False,
+    keep_runs: Annotated[bool, typer.Option("--keep-runs", help="Keep the run directories of finished sites.")] = False,
 ) -> int:
-    """Compute the spectrum of every inequivalent absorber and of the material; what the store has is not computed again."""
+    """Compute the spectrum of every inequivalent absorber and of the material, unless the store has it."""
     from rich.console import Console
 
     from whiteline.cli.live import LiveProgress
+    from whiteline.cli.tables import make_console
     from whiteline.settings import load_settings
 
     settings = load_settings(database=database, run_directory=run_directory, keep_runs=keep_runs or None)
-    console = Console()
+    console = make_console()
     with LiveProgress(Console(stderr=True)) as live:
         live.announce("reading structures")
         from whiteline.structures import read_structures
@@ -95,9 +92,7 @@ def _print_results(console, results: list[MaterialResult]) -> None:  # type: ign
         ):
             name = f"{site.absorber}{index} {site.edge}"
             origin = "computed" if is_new else "from the store"
-            table.add_row(
-                site.id[:10], result.name, name, str(multiplicity), status_text(site.status), origin
-            )
+            table.add_row(site.id[:10], result.name, name, str(multiplicity), status_text(site.status), origin)
         material = result.material
         table.add_row(
             material.id[:10],
@@ -111,17 +106,13 @@ def _print_results(console, results: list[MaterialResult]) -> None:  # type: ign
     n_computed = sum(sum(result.is_computed) for result in results)
     n_stored = sum(len(result.is_computed) for result in results) - n_computed
     if not n_computed:
-        console.print(
-            "Nothing was computed: every site was in the store already (--force computes it again)."
-        )
+        console.print("Nothing was computed: every site was in the store already (--force computes it again).")
     elif n_stored:
         console.print(f"{n_computed} site(s) computed, {n_stored} served from the store.")
     for result in results:
         for site, index in zip(result.sites, result.site_indices, strict=True):
             if site.reason:
-                console.print(
-                    f"{result.name} site {index} {site.status}: {site.reason}", style="yellow", markup=False
-                )
+                console.print(f"{result.name} site {index} {site.status}: {site.reason}", style="yellow", markup=False)
     good = next((r.material.id[:10] for r in results if r.material.status.has_spectrum), None)
     if good:
         console.print(f"Next: whiteline plot {good} -o spectrum.png", style="dim")

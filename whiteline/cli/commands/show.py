@@ -16,18 +16,14 @@ if TYPE_CHECKING:
 
 @app.command(epilog="[bold]Example[/bold]\n\n  whiteline show 3f9a2c")
 def show(
-    spectrum_id: Annotated[
-        str, typer.Argument(metavar="ID", help="Id of a spectrum, or enough of its beginning.")
-    ],
-    as_json: Annotated[
-        bool, typer.Option("--json", help="The whole document and its records as JSON.")
-    ] = False,
+    spectrum_id: Annotated[str, typer.Argument(metavar="ID", help="Id of a spectrum, or enough of its beginning.")],
+    as_json: Annotated[bool, typer.Option("--json", help="The whole document and its records as JSON.")] = False,
     database: Database = None,
 ) -> int:
     """Show parameters, status, convergence flags, versions, timings and parents of one spectrum."""
     import json
 
-    from rich.console import Console
+    from whiteline.cli.tables import make_console
 
     with open_existing(database) as store:
         document = store.get(spectrum_id)
@@ -36,7 +32,7 @@ def show(
     if as_json:
         typer.echo(json.dumps({**document.to_dict(), "records": [record.to_dict() for record in records]}))
         return 0
-    console = Console()
+    console = make_console()
     for title, rows in (
         ("Spectrum", _spectrum_rows(document)),
         (
@@ -93,7 +89,8 @@ def _spectrum_rows(document: SpectrumDocument) -> list[tuple[str, str]]:
         rows += [
             (
                 "energy",
-                f"{spectrum.energy[0]:.2f} to {spectrum.energy[-1]:.2f} eV, {spectrum.n_energy} points, {spectrum.energy_reference}",
+                f"{spectrum.energy[0]:.2f} to {spectrum.energy[-1]:.2f} eV ({spectrum.energy_reference}), "
+                f"{spectrum.n_energy} points",
             ),
             ("scale", f"{spectrum.scale:.6g} Mbarn per unit" if spectrum.scale else "arbitrary units"),
             ("broadening", width or "none on record"),
