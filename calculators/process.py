@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +15,8 @@ from types import TracebackType
 __all__ = ["GuardedProcess", "last_words"]
 
 _GUARD = Path(__file__).with_name("guard.py")
-_SECRETS = ("KEY", "TOKEN", "SECRET", "PASSWORD")
+_SECRETS = ("KEY", "TOKEN", "SECRET", "PASSW", "PASSPHRASE", "CREDENTIAL")
+_PASSWORD_IN_ADDRESS = re.compile(r"://[^/\s]*:[^/\s]*@")
 
 
 class GuardedProcess:
@@ -86,7 +88,11 @@ class GuardedProcess:
 
 
 def _without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if not any(s in name.upper() for s in _SECRETS)}
+    return {
+        name: value
+        for name, value in environment.items()
+        if not any(s in name.upper() for s in _SECRETS) and not _PASSWORD_IN_ADDRESS.search(value)
+    }
 
 
 def last_words(log: Path, *, n_lines: int = 4) -> str:

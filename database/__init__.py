@@ -1,4 +1,4 @@
-"""Documents, the stores that keep them, queries and export.
+"""Documents, the stores that keep them, queries and export (`whiteline.database.export`).
 
 The names below are loaded on first use: `import whiteline.database` needs neither pymatgen nor pymongo.
 """
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from whiteline.database.documents import SPECTRUM_SCHEMA_VERSION, DocumentKind, SpectrumDocument
-    from whiteline.database.export import ExportFormat, export
+    from whiteline.database.export import ExportFormat
     from whiteline.database.mongo import MongoStore
     from whiteline.database.query import SpectrumQuery
     from whiteline.database.sqlite import SQLiteStore
@@ -34,7 +34,6 @@ __all__ = [
     "SpectrumStore",
     "SpectrumSummary",
     "UnknownIdError",
-    "export",
     "open_store",
 ]
 
@@ -50,7 +49,6 @@ _HOMES = {
     "SpectrumStore": "store",
     "SpectrumSummary": "store",
     "UnknownIdError": "store",
-    "export": "export",
     "open_store": "store",
 }
 

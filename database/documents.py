@@ -19,6 +19,7 @@ __all__ = ["SPECTRUM_SCHEMA_VERSION", "DocumentKind", "SpectrumDocument", "json_
 
 SPECTRUM_SCHEMA_VERSION = 1
 _HEX = frozenset("0123456789abcdef")
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 # One function a step: the entry at `n` turns a dictionary of schema version n into one of version n + 1.
 _UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
@@ -38,7 +39,7 @@ def json_text(value: Any, *, what: str) -> str:
         ParameterError: `value` holds something that JSON cannot, `nan` and `inf` included.
     """
     try:
-        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+        return _ENCODER.encode(value)
     except (TypeError, ValueError) as error:
         raise ParameterError(
             f"{what} cannot be stored as JSON: {error}; use numbers, text, lists and dictionaries"

@@ -16,9 +16,8 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
 
 class MatrixRow(NamedTuple):
-    """One stored spectrum: id, content hash of its axis, weights of its components, and these, as bytes."""
+    """One stored spectrum: content hash of its axis, weights of its components, and these, as bytes."""
 
-    id: str
     grid: str
     weights: bytes | None
     components: bytes
@@ -40,54 +39,62 @@ def check_grid(grid: Float[Array, " energy"]) -> Float[Array, " energy"]:
 
 
 def assemble(
-    groups: Iterable[Sequence[tuple[str, str, bytes | None, bytes]]],
+    ids: Sequence[str],
+    groups: Iterable[tuple[Sequence[int], Sequence[tuple[str, bytes | None, bytes]]]],
     grid: Float[Array, " energy"],
     *,
     key: str,
-    n_rows: int,
-    read_energy: Callable[[MatrixRow], bytes],
+    read_energy: Callable[[str, str], bytes],
 ) -> tuple[list[str], Float[Array, "spectrum energy"]]:
-    """Return ids and raw powder intensities, shape (n_spectrum, n_energy).
+    """Return ids and raw powder intensities, shape (n_spectrum, n_energy), in the order of `ids`.
 
     Args:
-        groups: Stored spectra, some at a time, each with the fields of `MatrixRow`.
+        ids: Ids of the wanted spectra; one that no group holds has no row.
+        groups: Positions in `ids`, and the spectra there, each with the fields of `MatrixRow`.
         grid: Axis of the matrix, shape (n_energy,) [eV], as `check_grid` returns it.
         key: Content hash of `grid`; a row with this hash is copied, every other one is interpolated.
-        n_rows: At most so many rows.
-        read_energy: Returns the axis of a row; called once an axis.
+        read_energy: Returns the axis of a spectrum from its id and its hash; called once an axis.
 
     Raises:
         InputError: A spectrum does not cover the grid.
     """
-    ids: list[str] = []
-    matrix = np.empty((n_rows, grid.size))
+    matrix = np.empty((len(ids), grid.size))
+    is_found = np.zeros(len(ids), dtype=bool)
     axes: dict[str, Array] = {key: grid}
-    for group in groups:
-        start, rows = len(ids), group[: n_rows - len(ids)]
-        ids.extend([row[0] for row in rows])
-        # Plain rows are joined and copied at once: most of the time of a large matrix is spent here.
-        if all(row[1] == key and row[2] is None for row in rows):
-            joined = np.frombuffer(b"".join([row[3] for row in rows]), dtype="<f8")
-            matrix[start : len(ids)] = joined.reshape(len(rows), grid.size)
+    for positions, rows in groups:
+        if not rows:
             continue
-        for i_row, row in enumerate(map(MatrixRow._make, rows), start):
+        is_found[positions] = True
+        grids, weights, components = zip(*rows, strict=True)
+        # Plain rows are joined and copied at once: most of the time of a large matrix is spent here.
+        if grids.count(key) == weights.count(None) == len(rows):
+            matrix[positions] = np.frombuffer(b"".join(components), dtype="<f8").reshape(-1, grid.size)
+            continue
+        for i_row, row in zip(positions, map(MatrixRow._make, rows), strict=True):
             if row.grid not in axes:
-                axes[row.grid] = np.frombuffer(read_energy(row), dtype="<f8")
-            matrix[i_row] = _on_grid(row, axes[row.grid], grid, is_on_grid=row.grid == key)
-    return ids, matrix[: len(ids)]
+                axes[row.grid] = np.frombuffer(read_energy(ids[i_row], row.grid), dtype="<f8")
+            powder = _powder(row, axes[row.grid].size)
+            if row.grid != key:
+                powder = _interpolate(ids[i_row], axes[row.grid], powder, grid)
+            matrix[i_row] = powder
+    if is_found.all():
+        return list(ids), matrix
+    return [name for name, found in zip(ids, is_found, strict=True) if found], matrix[is_found]
 
 
-def _on_grid(
-    row: MatrixRow, energy: Float[Array, " axis"], grid: Float[Array, " energy"], *, is_on_grid: bool
-) -> Float[Array, " energy"]:
-    components = np.frombuffer(row.components, dtype="<f8").reshape(-1, energy.size)
+def _powder(row: MatrixRow, n_energy: int) -> Float[Array, " axis"]:
+    components = np.frombuffer(row.components, dtype="<f8").reshape(-1, n_energy)
     weights = np.ones(1) if row.weights is None else np.frombuffer(row.weights, dtype="<f8")
     powder: Array = weights @ components
-    if is_on_grid:
-        return powder
+    return powder
+
+
+def _interpolate(
+    name: str, energy: Float[Array, " axis"], powder: Float[Array, " axis"], grid: Float[Array, " energy"]
+) -> Float[Array, " energy"]:
     if grid[0] < energy[0] or grid[-1] > energy[-1]:
         raise InputError(
-            f"spectrum {row.id} covers {energy[0]:g} to {energy[-1]:g} eV and the grid asks for {grid[0]:g} "
+            f"spectrum {name} covers {energy[0]:g} to {energy[-1]:g} eV and the grid asks for {grid[0]:g} "
             f"to {grid[-1]:g} eV: choose a grid that all spectra cover, or narrow the query"
         )
     interpolated: Array = np.interp(grid, energy, powder)

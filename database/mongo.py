@@ -25,7 +25,7 @@ from pymongo.errors import (
 )
 
 from whiteline.database.documents import SpectrumDocument, json_text
-from whiteline.database.matrix import MatrixRow, assemble, check_grid
+from whiteline.database.matrix import assemble, check_grid
 from whiteline.database.mongo_filter import facts, filter_of, sort_of
 from whiteline.database.query import SpectrumQuery
 from whiteline.database.rows import (
@@ -203,7 +203,7 @@ class MongoStore:
     def query(self, query: SpectrumQuery) -> Iterator[SpectrumDocument]:
         """Stream the documents that a query finds."""
         structures: dict[str, Stored] = {}
-        for group in self._stream(query, filter_of(query), {"facts": 0}):
+        for group in self._read(self._find_ids(query, filter_of(query)), {"facts": 0}):
             with self._explained():
                 structures = self._read_structures(group, structures)
             for stored in group:
@@ -211,7 +211,7 @@ class MongoStore:
 
     def summaries(self, query: SpectrumQuery) -> Iterator[SpectrumSummary]:
         """Stream what a query finds, without arrays."""
-        for group in self._stream(query, filter_of(query), _NOT_SUMMARY):
+        for group in self._read(self._find_ids(query, filter_of(query)), _NOT_SUMMARY):
             for stored in group:
                 values = {name: stored[name] for name in (*PLAIN_COLUMNS[1:], *_EXTENT)}
                 yield read_summary({"id": stored["_id"], **values}, parameters=stored["parameters"])
@@ -227,17 +227,20 @@ class MongoStore:
         """Return ids and raw powder intensities on a common axis, shape (n_spectrum, n_energy)."""
         axis = check_grid(grid)
         condition = {"$and": [{"n_points": {"$gt": 0}}, filter_of(query)]}
-        with self._explained():
-            n_found = max(int(self._spectra.count_documents(condition)) - query.skip, 0)
+        ids = self._find_ids(query, condition)
+        place = {spectrum_id: i for i, spectrum_id in enumerate(ids)}
         fields = {"grid": 1, "weights": 1, "components": 1}
         return assemble(
+            ids,
             (
-                [MatrixRow(s["_id"], s["grid"], s["weights"], s["components"]) for s in group]
-                for group in self._stream(query, condition, fields)
+                (
+                    [place[s["_id"]] for s in group],
+                    [(s["grid"], s["weights"], s["components"]) for s in group],
+                )
+                for group in self._read(ids, fields)
             ),
             axis,
             key=grid_key(axis.tobytes()),
-            n_rows=n_found if query.limit is None else min(n_found, query.limit),
             read_energy=self._read_energy,
         )
 
@@ -271,15 +274,18 @@ class MongoStore:
     ) -> None:
         self.close()
 
-    def _stream(self, query: SpectrumQuery, condition: Stored, fields: Stored) -> Iterator[list[Stored]]:
-        """Yield groups in the order of the query; no cursor stays open between two groups."""
+    def _find_ids(self, query: SpectrumQuery, condition: Stored) -> list[str]:
         with self._explained():
             cursor = self._spectra.find(condition, {"_id": 1}).sort(sort_of(query)).skip(query.skip)
-            ids = [stored["_id"] for stored in (cursor.limit(query.limit) if query.limit else cursor)]
+            return [stored["_id"] for stored in (cursor.limit(query.limit) if query.limit else cursor)]
+
+    def _read(self, ids: Sequence[str], fields: Stored) -> Iterator[list[Stored]]:
+        """Yield groups in the order of `ids`; no cursor stays open between two groups."""
         for start in range(0, len(ids), _GROUP):
             group = ids[start : start + _GROUP]
             with self._explained():
-                found = {stored["_id"]: stored for stored in self._spectra.find({"_id": {"$in": group}}, fields)}
+                rows = self._spectra.find({"_id": {"$in": group}}, fields)
+                found = {stored["_id"]: stored for stored in rows}
             yield [found[spectrum_id] for spectrum_id in group if spectrum_id in found]
 
     def _read_structures(self, group: Sequence[Stored], known: dict[str, Stored]) -> dict[str, Stored]:
@@ -288,11 +294,11 @@ class MongoStore:
         missing = self._structures.find({"_id": {"$in": sorted(keys - known.keys())}})
         return {key: known[key] for key in keys & known.keys()} | {s["_id"]: s["structure"] for s in missing}
 
-    def _read_energy(self, row: MatrixRow) -> bytes:
+    def _read_energy(self, spectrum_id: str, grid: str) -> bytes:
         with self._explained():
-            stored = self._spectra.find_one({"_id": row.id}, {"energy": 1})
+            stored = self._spectra.find_one({"_id": spectrum_id, "grid": grid}, {"energy": 1})
         if stored is None:
-            raise UnknownIdError(f"spectrum {row.id} was deleted from {self.address} while it was read")
+            raise StoreError(f"spectrum {spectrum_id} was changed in {self.address} while it was read: read again")
         return bytes(stored["energy"])
 
 

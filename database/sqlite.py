@@ -21,7 +21,7 @@ from jaxtyping import Float
 from numpy import dtype, float64, ndarray
 
 from whiteline.database.documents import SpectrumDocument, json_text
-from whiteline.database.matrix import MatrixRow, assemble, check_grid
+from whiteline.database.matrix import assemble, check_grid
 from whiteline.database.query import SpectrumQuery
 from whiteline.database.rows import (
     PLAIN_COLUMNS,
@@ -48,7 +48,7 @@ _WRITE_GROUP = 500
 _READ_GROUP = 200
 _MATRIX_GROUP = 1000
 _EXTENT_COLUMNS = ("n_points", "energy_min", "energy_max")
-_COLUMNS = (*PLAIN_COLUMNS, *_EXTENT_COLUMNS, "parameters", "details", "structure_key", "grid")
+_COLUMNS = (*PLAIN_COLUMNS, *_EXTENT_COLUMNS, "parameters", "details", "structure_key")
 _SUMMARY_COLUMNS = (*PLAIN_COLUMNS, *_EXTENT_COLUMNS)
 _MARKS = ", ".join("?" * len(_COLUMNS))
 # Every name in these statements is a constant of this module; values are always bound.
@@ -58,7 +58,7 @@ _SELECT = (
     f"SELECT s.key, {', '.join(f's.{name}' for name in PLAIN_COLUMNS)}, s.parameters, s.details, "  # noqa: S608
     "s.structure_key, t.structure, g.energy, c.data FROM spectra AS s "
     "JOIN structures AS t ON t.key = s.structure_key "
-    "LEFT JOIN grids AS g ON g.hash = s.grid LEFT JOIN components AS c ON c.key = s.key"
+    "LEFT JOIN components AS c ON c.key = s.key LEFT JOIN grids AS g ON g.hash = c.grid"
 )
 _SUMMARY = f"SELECT s.key, {', '.join(f's.{name}' for name in _SUMMARY_COLUMNS)}, s.parameters FROM spectra AS s"  # noqa: S608
 
@@ -181,21 +181,18 @@ class SQLiteStore:
         """Return ids and raw powder intensities on a common axis, shape (n_spectrum, n_energy)."""
         axis = check_grid(grid)
         condition, values = where(query)
-        found = f"spectra AS s WHERE s.n_points > 0 AND {condition}{order_and_window(query)}"
-        count = f"SELECT count(*) FROM (SELECT 1 FROM {found})"  # noqa: S608  # built from constants
-        select = (
-            "SELECT f.id, f.grid, c.weights, c.data FROM "  # noqa: S608  # built from constants
-            f"(SELECT s.key, s.id, s.grid FROM {found}) AS f CROSS JOIN components AS c ON c.key = f.key"
+        sql = (
+            "SELECT s.key, s.id FROM spectra AS s "  # noqa: S608  # built from constants
+            f"WHERE s.n_points > 0 AND {condition}{order_and_window(query)}"
         )
         with explained(self.path), transaction(self._connection(), is_writing=False) as connection:
-            (n_rows,) = connection.execute(count, values).fetchone()
-            cursor = connection.execute(select, values)
+            found = connection.execute(sql, values).fetchall()
             return assemble(
-                iter(lambda: cursor.fetchmany(_MATRIX_GROUP), []),
+                [spectrum_id for _, spectrum_id in found],
+                _read_components(connection, [key for key, _ in found]),
                 axis,
                 key=grid_key(axis.tobytes()),
-                n_rows=n_rows,
-                read_energy=lambda row: _read_energy(connection, row),
+                read_energy=lambda _, grid: _read_energy(connection, grid),
             )
 
     def records(self, spectrum_id: str) -> list[ProvenanceRecord]:
@@ -281,7 +278,6 @@ def _pack_one(document: SpectrumDocument, record: ProvenanceRecord | None, struc
             json_text(metadata["parameters"], what=f"the parameters of {what}"),
             json_text({**details, "spectrum": described}, what=what),
             structure.key,
-            arrays.grid if arrays else None,
         ),
         structure=structure,
         arrays=arrays,
@@ -329,8 +325,8 @@ def _write_row(connection: sqlite3.Connection, packed: _Packed) -> tuple[str | N
         connection.execute(_UPDATE, (*packed.row, key))
         connection.execute("DELETE FROM components WHERE key = ?", (key,))
     if arrays:
-        row = (key, arrays.weights, arrays.components)
-        connection.execute("INSERT INTO components (key, weights, data) VALUES (?, ?, ?)", row)
+        row = (key, arrays.grid, arrays.weights, arrays.components)
+        connection.execute("INSERT INTO components VALUES (?, ?, ?, ?)", row)
     if found is None:
         return ()
     _remove_orphans(connection, found[1], found[2])
@@ -338,14 +334,17 @@ def _write_row(connection: sqlite3.Connection, packed: _Packed) -> tuple[str | N
 
 
 def _find_stored(connection: sqlite3.Connection, spectrum_id: str) -> tuple[int, str | None, str] | None:
-    sql = "SELECT key, grid, structure_key FROM spectra WHERE id = ?"
+    sql = (
+        "SELECT s.key, c.grid, s.structure_key FROM spectra AS s "
+        "LEFT JOIN components AS c ON c.key = s.key WHERE s.id = ?"
+    )
     found: tuple[int, str | None, str] | None = connection.execute(sql, (spectrum_id,)).fetchone()
     return found
 
 
 def _remove_orphans(connection: sqlite3.Connection, grid: str | None, structure_key: str) -> None:
     """Delete an axis and a structure if no spectrum refers to them any more."""
-    unused_grid = "DELETE FROM grids WHERE hash = ?1 AND NOT EXISTS (SELECT 1 FROM spectra WHERE grid = ?1)"
+    unused_grid = "DELETE FROM grids WHERE hash = ?1 AND NOT EXISTS (SELECT 1 FROM components WHERE grid = ?1)"
     connection.execute(unused_grid, (grid,))
     unused_structure = (
         "DELETE FROM structures WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM spectra WHERE structure_key = ?1)"
@@ -353,8 +352,22 @@ def _remove_orphans(connection: sqlite3.Connection, grid: str | None, structure_
     connection.execute(unused_structure, (structure_key,))
 
 
-def _read_energy(connection: sqlite3.Connection, row: MatrixRow) -> bytes:
-    energy: bytes = connection.execute("SELECT energy FROM grids WHERE hash = ?", (row.grid,)).fetchone()[0]
+def _read_components(
+    connection: sqlite3.Connection, keys: Sequence[int]
+) -> Iterator[tuple[list[int], list[tuple[str, bytes | None, bytes]]]]:
+    """Yield positions in `keys` and what is stored there, in the order of the file: a disk reads ahead."""
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    for start in range(0, len(order), _MATRIX_GROUP):
+        positions = order[start : start + _MATRIX_GROUP]
+        group = [keys[i] for i in positions]
+        is_gapless = group[-1] - group[0] == len(group) - 1
+        wanted = f"BETWEEN {group[0]:d} AND {group[-1]:d}" if is_gapless else f"IN ({_numbers(group)})"
+        sql = f"SELECT grid, weights, data FROM components WHERE key {wanted} ORDER BY key"  # noqa: S608  # numbers
+        yield positions, connection.execute(sql).fetchall()
+
+
+def _read_energy(connection: sqlite3.Connection, grid: str) -> bytes:
+    energy: bytes = connection.execute("SELECT energy FROM grids WHERE hash = ?", (grid,)).fetchone()[0]
     return energy
 
 

@@ -20,6 +20,7 @@ BUSY_TIMEOUT = 60.0
 _MAGIC = b"SQLite format 3\x00"
 _HEADER_SIZE = 100
 _PAGE_SIZE = 8192
+_CACHE_KIB = 64 * 1024
 
 _TABLES = """
 CREATE TABLE structures (
@@ -35,19 +36,19 @@ CREATE TABLE spectra (
   space_group INTEGER NOT NULL, space_group_symbol TEXT NOT NULL, site_id TEXT NOT NULL, site_index INTEGER,
   multiplicity INTEGER NOT NULL, source TEXT NOT NULL, created_at TEXT NOT NULL,
   n_points INTEGER NOT NULL, energy_min REAL, energy_max REAL,
-  parameters TEXT NOT NULL, details TEXT NOT NULL, structure_key TEXT NOT NULL, grid TEXT);
-CREATE TABLE components (key INTEGER PRIMARY KEY, weights BLOB, data BLOB NOT NULL);
+  parameters TEXT NOT NULL, details TEXT NOT NULL, structure_key TEXT NOT NULL);
+CREATE TABLE components (key INTEGER PRIMARY KEY, grid TEXT NOT NULL, weights BLOB, data BLOB NOT NULL);
 CREATE TABLE records (
   key INTEGER PRIMARY KEY, spectrum_id TEXT NOT NULL, record_id TEXT NOT NULL, started_at TEXT NOT NULL,
   record TEXT NOT NULL, UNIQUE (spectrum_id, record_id));
-CREATE INDEX spectra_by_time ON spectra (created_at, id);
-CREATE INDEX spectra_by_edge ON spectra (absorber, edge, created_at, id);
+CREATE INDEX spectra_by_time ON spectra (created_at, id, n_points);
+CREATE INDEX spectra_by_edge ON spectra (absorber, edge, created_at, id, n_points);
 CREATE INDEX spectra_by_system ON spectra (chemical_system, formula, created_at);
 CREATE INDEX spectra_by_formula ON spectra (formula, created_at);
 CREATE INDEX spectra_by_site ON spectra (site_id);
 CREATE INDEX spectra_by_structure ON spectra (structure_id);
 CREATE INDEX spectra_by_structure_key ON spectra (structure_key);
-CREATE INDEX spectra_by_grid ON spectra (grid);
+CREATE INDEX components_by_grid ON components (grid);
 CREATE INDEX spectra_not_converged ON spectra (status, created_at) WHERE status <> 'converged';
 """
 
@@ -164,6 +165,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
         _use_write_ahead_log(connection)
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:

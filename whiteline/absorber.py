@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -50,14 +51,14 @@ def find_symmetry(structure: Structure, *, tolerance: float = SYMMETRY_TOLERANCE
     species = [site.species_string for site in structure]
     kinds = sorted(set(species))
     numbers = [kinds.index(name) + 1 for name in species]
-    try:
-        dataset = spglib.get_symmetry_dataset(
-            (structure.lattice.matrix, structure.frac_coords, numbers), symprec=tolerance
-        )
-    except spglib.SpglibError as error:
-        raise StructureError(
-            f"spglib cannot analyse {structure.formula} at {tolerance} Å ({error}): check it for overlapping atoms"
-        ) from error
+    with warnings.catch_warnings():
+        # spglib 2.7 announces that it will raise where it now returns None; both are handled here.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            cell = (structure.lattice.matrix, structure.frac_coords, numbers)
+            dataset = spglib.get_symmetry_dataset(cell, symprec=tolerance)
+        except spglib.SpglibError:
+            dataset = None
     if dataset is None:
         raise StructureError(
             f"spglib finds no symmetry in {structure.formula} at {tolerance} Å: check it for overlapping atoms"

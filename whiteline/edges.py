@@ -61,14 +61,16 @@ def edge_energy(element: str, edge: Edge) -> float:
     Elam, Ravel and Sieber, Radiat. Phys. Chem. 63, 121 (2002), doi:10.1016/S0969-806X(01)00227-4, through xraydb.
 
     Raises:
-        ParameterError: The element has no such edge.
+        ParameterError: The element is unknown or has no such edge.
     """
     import xraydb
 
-    known = xraydb.xray_edges(element)
+    try:
+        known = xraydb.xray_edges(element)
+    except ValueError as error:
+        raise ParameterError(f"unknown element {element!r}: expected a chemical symbol such as Ti") from error
     missing = [part for part in edge.parts if part not in known]
     if missing:
-        raise ParameterError(
-            f"{element} has no {missing[0]} edge: its edges are {', '.join(e for e in known if e in set(Edge))}"
-        )
+        edges = ", ".join(e for e in known if e in set(Edge)) or "not tabulated (hydrogen to californium are)"
+        raise ParameterError(f"{element} has no {missing[0]} edge: its edges are {edges}")
     return float(known[edge.parts[0]].energy)

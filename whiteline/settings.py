@@ -15,6 +15,8 @@ from whiteline.errors import ParameterError, did_you_mean
 __all__ = ["Settings", "load_settings"]
 
 _PREFIX = "WHITELINE_"
+# s; thirty years. Timers of the operating system take no infinity.
+_LONGEST_TIMEOUT = 1.0e9
 
 
 class Settings(BaseSettings):
@@ -35,7 +37,7 @@ class Settings(BaseSettings):
     run_directory: Path = Field(default_factory=lambda: user_data_path("whiteline") / "runs")
     keep_runs: bool = False
     feff_command: str = ""
-    feff_timeout: float = Field(default=24 * 3600.0, gt=0)
+    feff_timeout: float = Field(default=24 * 3600.0, gt=0, le=_LONGEST_TIMEOUT)
     data: Path | None = None
 
     @field_validator("run_directory", "data")

@@ -91,6 +91,8 @@ def check_structure(structure: Structure, *, name: str) -> None:
     Raises:
         StructureError: Non-finite coordinates, partial occupancy, or atoms closer than `MIN_DISTANCE`.
     """
+    from pymatgen.core import DummySpecies
+
     if not len(structure):
         raise StructureError(f"{name}: the structure has no atoms")
     if not np.isfinite(structure.lattice.matrix).all() or not np.isfinite(structure.frac_coords).all():
@@ -106,8 +108,10 @@ def check_structure(structure: Structure, *, name: str) -> None:
                 "ordered sites: order the cell first, e.g. with pymatgen's OrderDisorderedStructureTransformation or "
                 "EnumerateStructureTransformation, or give the majority species full occupancy"
             )
-        if not getattr(site.specie, "Z", 0):
-            raise StructureError(f"{name}: site {i} holds {site.species_string}, which is not an element")
+        if isinstance(site.specie, DummySpecies):
+            raise StructureError(
+                f"{name}: site {i} holds {site.species_string}, which is not an element: replace or remove it"
+            )
     first, second, _, distances = structure.get_neighbor_list(MIN_DISTANCE)
     if len(distances):
         k = int(np.argmin(distances))
@@ -175,7 +179,10 @@ def _read_single(path: Path) -> Structure:
         raise
     except Exception as error:  # noqa: BLE001  # as above
         problems.append(_first_line(error))
-    raise StructureError(f"cannot read a structure from {path}: {'; '.join(dict.fromkeys(problems))}")
+    raise StructureError(
+        f"cannot read a structure from {path} ({'; '.join(dict.fromkeys(problems))}): expected CIF, POSCAR, XYZ with "
+        "a cell, pymatgen JSON, or another format that ASE reads"
+    )
 
 
 def _read_ase(path: Path) -> Structure:
@@ -203,7 +210,7 @@ def _read_json(path: Path, key: str | None) -> Iterator[NamedStructure]:
     """Yield the structure of a pymatgen JSON file, or those of a list or a mapping of structures."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise StructureError(f"{path} is not JSON: {error}") from error
     if isinstance(content, dict) and "lattice" in content:
         members = {"": content}
@@ -212,7 +219,9 @@ def _read_json(path: Path, key: str | None) -> Iterator[NamedStructure]:
     elif isinstance(content, list):
         members = {str(i): member for i, member in enumerate(content)}
     else:
-        raise StructureError(f"{path} holds no pymatgen structure")
+        members = {}
+    if not members:
+        raise StructureError(f"{path} holds no pymatgen structure: write one with `Structure.to('{path.name}')`")
     if key is not None:
         if key not in members:
             raise StructureError(f"{path} has no structure {key!r}: {did_you_mean(key, members)}")

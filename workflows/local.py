@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from multiprocessing.queues import SimpleQueue
 from typing import Any
 
 from jobflow import Flow, Job, JobStore, run_locally
 from maggma.stores import MemoryStore
+from monty.json import MontyDecoder, MontyEncoder
 
 from whiteline.progress import Progress, watch
 
@@ -50,15 +53,24 @@ def _new_store() -> JobStore:
     return store
 
 
-def _run_here(flow: Flow | Job, store: JobStore) -> None:
+@contextmanager
+def _jobflow_chatter_off() -> Iterator[None]:
     with warnings.catch_warnings():
         # jobflow 0.4 enters its folder with a function that monty will drop in 2028.
         warnings.filterwarnings("ignore", message="cd is deprecated", category=FutureWarning)
+        # Materials do not depend on one another: their order is free.
+        warnings.filterwarnings("ignore", message="Some jobs are not connected", category=UserWarning)
+        yield
+
+
+def _run_here(flow: Flow | Job, store: JobStore) -> None:
+    with _jobflow_chatter_off():
         run_locally(flow, store=store, log=False, ensure_success=True, raise_immediately=True)
 
 
 def _run_side_by_side(flow: Flow, store: JobStore, n_processes: int, on_progress: Callable[[Progress], None]) -> None:
-    ordered = list(flow.iterflow())
+    with _jobflow_chatter_off():
+        ordered = list(flow.iterflow())
     roots = [job for job, parents in ordered if not parents]
     context = get_context("spawn")
     queue: SimpleQueue[Progress | None] = context.SimpleQueue()
@@ -68,7 +80,7 @@ def _run_side_by_side(flow: Flow, store: JobStore, n_processes: int, on_progress
         min(n_processes, len(roots)), mp_context=context, initializer=_start_worker, initargs=(queue,)
     )
     try:
-        for future in as_completed([pool.submit(_run_root, job) for job in roots]):
+        for future in as_completed([pool.submit(_run_root, json.dumps(job, cls=MontyEncoder)) for job in roots]):
             store.update(future.result())
         with watch(on_progress):
             for job, parents in ordered:
@@ -105,8 +117,10 @@ def _exit_with_parent() -> None:
         os._exit(1)
 
 
-def _run_root(job: Job) -> list[dict[str, Any]]:
-    """Run a job and all that it makes in this worker; return the documents of the job store."""
+def _run_root(text: str) -> list[dict[str, Any]]:
+    """Run a job, given as JSON, and all that it makes in this worker; return the documents of the job store."""
+    job = json.loads(text, cls=MontyDecoder)
+    job.hosts = []  # the flow that it belongs to stayed with the parent
     store = _new_store()
     queue = _progress_queue
     with watch(queue.put if queue is not None else lambda _: None):

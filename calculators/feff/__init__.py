@@ -65,7 +65,7 @@ class FeffCalculator(MSONable):  # type: ignore[misc]  # monty ships no types
 
     def estimate(self, absorber: Absorber) -> float:
         """Return the expected CPU time [s]."""
-        cluster = build_cluster(absorber, radius=self.parameters.radius, grouping=self.parameters.potentials)
+        cluster = build_cluster(absorber, radius=self.parameters.cluster_radius, grouping=self.parameters.potentials)
         return estimate_cpu_time(cluster, self.parameters, n_parts=len(absorber.edge.parts))
 
     def run(self, directory: Path, *, on_stage: Callable[[str], None]) -> RunReport:

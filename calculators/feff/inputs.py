@@ -92,10 +92,11 @@ def build_cluster(absorber: Absorber, *, radius: float, grouping: PotentialGroup
 
 
 def _group_sites(absorber: Absorber, grouping: PotentialGrouping) -> list[int]:
-    """Return for each site the number of its group; groups are numbered by their first site."""
+    """Return for each site the number of its group; the numbers do not depend on the order of the sites."""
     structure = absorber.structure
     if grouping is PotentialGrouping.SITE:
-        names: Sequence[object] = absorber.symmetry.orbits
+        site_ids = absorber.fingerprint.site_ids
+        names: Sequence[object] = [(site_ids[orbit], orbit) for orbit in absorber.symmetry.orbits]
     elif grouping is PotentialGrouping.SPECIES:
         names = [site.species_string for site in structure]
     else:
@@ -139,7 +140,7 @@ def write_inputs(absorber: Absorber, parameters: FeffParameters) -> dict[str, st
     Raises:
         StructureError: The absorber has no neighbour within reach.
     """
-    cluster = build_cluster(absorber, radius=parameters.radius, grouping=parameters.potentials)
+    cluster = build_cluster(absorber, radius=parameters.cluster_radius, grouping=parameters.potentials)
     parts = absorber.edge.parts
     if len(parts) == 1:
         return {"feff.inp": _feff_inp(absorber, cluster, parameters, absorber.edge)}
@@ -161,7 +162,7 @@ def _feff_inp(absorber: Absorber, cluster: Cluster, parameters: FeffParameters, 
             for i, p in enumerate(cluster.potentials)
         ),
         "",
-        f"ATOMS * {len(cluster.positions)} atoms within {parameters.radius} Å".replace("Å", "Angstrom"),
+        f"ATOMS * {len(cluster.positions)} atoms within {parameters.cluster_radius} Å".replace("Å", "Angstrom"),
         "*          x             y             z  ipot tag      distance",
         *(
             f"  {x:13.7f} {y:13.7f} {z:13.7f} {i:4d} {cluster.potentials[i].tag:6s} {d:10.5f}"

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from math import exp, sqrt
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from whiteline.calculators.parameters import Parameters
 
 __all__ = ["CoreHole", "EnergyGrid", "FeffParameters", "PotentialGrouping"]
+
+# eV Å²; the energy of a free electron is this times the square of its wave number.
+_HBAR2_2M = 3.80998212
+
+
+# Å; the Materials Project lists the atoms within 9 Å.
+_LISTED_RADIUS = 9.0
 
 
 class CoreHole(StrEnum):
@@ -59,7 +67,8 @@ class FeffParameters(Parameters):
         scf_mixing: Convergence accelerator `ca`; smaller is slower and steadier.
         scf_n_mix: Iterations of plain mixing before Broyden's method.
         fms_radius: Cluster of full multiple scattering [Å].
-        cluster_radius: Atoms listed in the input [Å]; None takes the larger of the two above.
+        cluster_radius: Atoms listed in the input [Å]. It reaches beyond the SCF radius, because FEFF also builds a
+            cluster around each neighbour's potential. Follows a larger `fms_radius` or `scf_radius` by itself.
         core_hole: Treatment of the core hole.
         exchange: Self-energy model (0: Hedin-Lundqvist) and the background one (2: ground state).
         fermi_shift: Shift of the Fermi level Vr [eV].
@@ -79,7 +88,7 @@ class FeffParameters(Parameters):
     scf_mixing: Annotated[float, Field(gt=0, le=1)] = 0.2
     scf_n_mix: Annotated[int, Field(ge=1, le=30)] = 3
     fms_radius: Annotated[float, Field(ge=2.0, le=20.0)] = 9.0
-    cluster_radius: Annotated[float, Field(ge=2.0, le=30.0)] | None = None
+    cluster_radius: Annotated[float, Field(ge=2.0, le=30.0)] = _LISTED_RADIUS
     core_hole: CoreHole = CoreHole.RPA
     exchange: tuple[Annotated[int, Field(ge=0, le=5)], Annotated[int, Field(ge=0, le=2)]] = (0, 2)
     fermi_shift: float = 0.0
@@ -97,19 +106,29 @@ class FeffParameters(Parameters):
     hole_width: Annotated[float, Field(gt=0)] | None = None
 
     @property
-    def radius(self) -> float:
-        """Radius of the cluster written to the input [Å]."""
-        return self.cluster_radius or max(self.fms_radius, self.scf_radius or 0.0)
+    def complete_above(self) -> float:
+        """Wave number [1/Å] that the last point of a complete spectrum exceeds: one step below the top of the grid."""
+        if not self.energy_grid:
+            return self.k_max - self.k_step
+        last = self.energy_grid[-1]
+        if last.kind == "k_grid":
+            return last.stop - last.step
+        energy = last.stop - last.step if last.kind == "e_grid" else last.stop * exp(-last.step)
+        return sqrt(max(energy, 0.0) / _HBAR2_2M)
 
-    @property
-    def top_wave_number(self) -> float:
-        """Wave number [1/Å] that a complete spectrum reaches at least."""
-        tops = [grid.stop for grid in self.energy_grid if grid.kind == "k_grid"]
-        return min(max(tops), self.k_max) if tops else self.k_max
+    @model_validator(mode="before")
+    @classmethod
+    def _follow_radii(cls, values: Any) -> Any:
+        """Let the list of atoms reach as far as the clusters made of it, unless its radius was given."""
+        if not isinstance(values, dict) or "cluster_radius" in values:
+            return values
+        given = [values.get(name) for name in ("fms_radius", "scf_radius")]
+        radii = [radius for radius in given if isinstance(radius, int | float)]
+        return {**values, "cluster_radius": max(_LISTED_RADIUS, *radii)} if radii else values
 
     @model_validator(mode="after")
     def _check_radii(self) -> FeffParameters:
         needed = max(self.fms_radius, self.scf_radius or 0.0)
-        if self.cluster_radius is not None and self.cluster_radius < needed:
+        if self.cluster_radius < needed:
             raise ValueError(f"cluster_radius {self.cluster_radius} Å must reach at least {needed} Å (SCF and FMS)")
         return self

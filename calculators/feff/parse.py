@@ -23,6 +23,9 @@ __all__ = ["parse_run", "spectrum_from_xmu"]
 
 # FEFF prints cross-sections in Å²; 1 Mbarn is 0.01 Å².
 MBARN_PER_SQUARE_ANGSTROM = 100.0
+# Half of the last of three decimals [eV], [1/Å], with a little room: what old versions print.
+_MESH_TOLERANCE = 1.0e-3
+_K_TOLERANCE = 1.0e-3
 _CONVERGED = re.compile(r"Convergence reached in\s+(\d+)\s+iterations")
 
 
@@ -58,15 +61,13 @@ def spectrum_from_xmu(table: XmuTable, *, volume: float | None = None) -> Spectr
     The raw intensity is FEFF's `mu`; `scale` is its normalisation factor in Mbarn.
 
     Raises:
-        ParseError: The table is not an absorption spectrum, or its energies go back.
+        ParseError: The table is not an absorption spectrum, or it is zero.
     """
     if table.columns[3] != "mu":
-        raise ParseError(f"expected an absorption spectrum (column mu), got {' '.join(table.columns)}")
+        raise ParseError(f"{table.source}: expected an absorption spectrum (column mu), got {' '.join(table.columns)}")
     omega, mu = table.data[:, 0], table.data[:, 3]
-    if (np.diff(omega) < 0).any():
-        raise ParseError(f"the photon energies go back at data line {int(np.argmax(np.diff(omega) < 0)) + 2}")
     if not mu.any():
-        raise ParseError("the spectrum is zero everywhere")
+        raise ParseError(f"{table.source}: the spectrum is zero everywhere")
     # Old versions print three decimals: neighbours on a fine grid can share an energy.
     energy, first = np.unique(omega, return_index=True)
     width = table.core_hole_width + 2 * table.extra_broadening
@@ -98,13 +99,36 @@ def _read_part(folder: Path, absorber: Absorber, part: Edge, parameters: FeffPar
         raise ParseError(
             f"{path} is of Z={table.atomic_number} {table.shell}, expected Z={absorber.atomic_number} {part}"
         )
-    top = float(table.data[-1, 2])
-    if top < parameters.top_wave_number - 1.5 * parameters.k_step:
-        raise ParseError(
-            f"{path} ends at k = {top:g} 1/Å, expected {parameters.top_wave_number:g}: it is cut off, "
-            "run the calculation again"
-        )
+    _check_complete(table, folder, path, parameters)
     return table
+
+
+def _check_complete(table: XmuTable, folder: Path, path: Path, parameters: FeffParameters) -> None:
+    """Refuse a table that ends before the energy mesh on which FEFF computed it."""
+    top = float(table.data[-1, 1])
+    expected = _mesh_top(folder / "emesh.dat")
+    if expected is not None and top < expected - _MESH_TOLERANCE:
+        raise ParseError(
+            f"{path} ends at {top:.2f} eV of FEFF's energy zero, its mesh (emesh.dat) at {expected:.2f}: "
+            "it is cut off, run the calculation again"
+        )
+    # Old versions write no mesh: the grid that was asked for stands in.
+    k, needed = float(table.data[-1, 2]), parameters.complete_above
+    if expected is None and k < needed + _K_TOLERANCE:
+        raise ParseError(
+            f"{path} ends at k = {k:g} 1/Å, expected more than {needed:g}: it is cut off, run the calculation again"
+        )
+
+
+def _mesh_top(path: Path) -> float | None:
+    """Return the highest energy of FEFF's mesh [eV], or None where FEFF wrote no mesh."""
+    if not path.is_file():
+        return None
+    rows = [line.split() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
+    try:
+        return max(float(row[1]) for row in rows if len(row) == 3 and not row[0].startswith("#"))
+    except ValueError as error:
+        raise ParseError(f"{path} is damaged, expected three numbers a line: run the calculation again") from error
 
 
 def _checks(folder: Path, parameters: FeffParameters, *, suffix: str) -> list[Check]:

@@ -29,6 +29,7 @@ class XmuTable:
     """The content of one xmu.dat.
 
     Attributes:
+        source: Path of the file, for messages.
         version: Code version as printed, e.g. `FEFF 10.0.0`.
         atomic_number: Atomic number of the absorber.
         shell: Core level as printed, e.g. `K`, `L2`.
@@ -41,6 +42,7 @@ class XmuTable:
         extra_broadening: Imaginary potential Vi [eV].
     """
 
+    source: str
     version: str
     atomic_number: int
     shell: str
@@ -74,6 +76,7 @@ def read_xmu(path: Path) -> XmuTable:
         raise ParseError(f"{path}, line {len(lines)}: the file ends in the middle of a line; run the calculation again")
     norm = _NORM.search(joined)
     return XmuTable(
+        source=str(path),
         version=" ".join(version.group(1).replace("FEFF", "FEFF ").split()),
         atomic_number=int(absorber.group(1)),
         shell=absorber.group(2),
@@ -113,7 +116,7 @@ def _positive(text: str, path: Path) -> float:
 
 
 def _table(lines: list[str], path: Path) -> np.ndarray[Any, np.dtype[np.float64]]:
-    rows = []
+    rows: list[list[float]] = []
     for number, line in enumerate(lines, start=1):
         if line.lstrip().startswith("#") or not line.strip():
             continue
@@ -126,11 +129,13 @@ def _table(lines: list[str], path: Path) -> np.ndarray[Any, np.dtype[np.float64]
             ) from error
         if len(row) != len(_COLUMNS):
             raise ParseError(f"{path}, line {number}: expected {len(_COLUMNS)} numbers, got {len(row)}")
+        if not np.isfinite(row).all():
+            raise ParseError(f"{path}, line {number}: holds NaN or infinity: {line.strip()!r}")
+        if rows and row[0] < rows[-1][0]:
+            raise ParseError(
+                f"{path}, line {number}: the photon energy goes back from {rows[-1][0]:g} to {row[0]:g} eV"
+            )
         rows.append(row)
     if len(rows) < 2:
         raise ParseError(f"{path} holds {len(rows)} data lines, expected a spectrum: it is cut off")
-    table = np.array(rows)
-    if not np.isfinite(table).all():
-        i_bad = int(np.flatnonzero(~np.isfinite(table).all(axis=1))[0])
-        raise ParseError(f"{path}: data line {i_bad + 1} holds NaN or infinity")
-    return table
+    return np.array(rows)

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import mongomock  # type: ignore[import-untyped]  # ships no types
+import mongomock
 import numpy as np
 import pytest
 

@@ -9,6 +9,8 @@ import typer
 
 __all__ = ["app", "main"]
 
+_INTERRUPTED = 130  # what typer returns after Ctrl-C
+
 app = typer.Typer(
     name="whiteline",
     help="Core-level spectra from crystal structures: compute, store, query, plot.",
@@ -46,13 +48,12 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
         code = app(args=arguments, standalone_mode=False)
-    except KeyboardInterrupt:
-        _complain("interrupted: what was finished is stored, run the same command again to go on")
-        sys.exit(130)
     except Exception as error:  # the one boundary at which every error becomes a message
         if is_debug:
             raise
         sys.exit(_explain(error))
+    if code == _INTERRUPTED:
+        _complain("interrupted: what was finished is stored, run the same command again to go on")
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -1,0 +1,29 @@
+"""Crystals and data that several tests share."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from pymatgen.core.lattice import Lattice
+from pymatgen.core.structure import Structure
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of reference files."""
+    return Path(__file__).parent / "data"
+
+
+@pytest.fixture(scope="session")
+def ti_o_10(data: Path) -> dict[str, Structure]:
+    """The ten structures of the Ti-O-10 benchmark by Materials Project id."""
+    content = json.loads((data / "structures" / "ti-o-10.json").read_text(encoding="utf-8"))
+    return {name: Structure.from_dict(member) for name, member in content.items()}
+
+
+@pytest.fixture
+def copper() -> Structure:
+    """Copper in its conventional cell of four atoms."""
+    return Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.61), ["Cu"], [[0, 0, 0]])

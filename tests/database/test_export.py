@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import csv
+import json
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from whiteline.database import SpectrumDocument
+from whiteline.database.export import export
+from whiteline.errors import InputError, ParameterError
+from whiteline.status import Status
+
+if TYPE_CHECKING:
+    from tests.database.conftest import DocumentMaker, RecordMaker
+
+
+def xdi_fields(text: str) -> dict[str, str]:
+    return dict(re.findall(r"^# ([A-Za-z]+\.\w+): (.*)$", text, flags=re.MULTILINE))
+
+
+def test_xdi_has_the_lines_of_the_specification_in_order(make_document: DocumentMaker) -> None:
+    lines = export(make_document()).splitlines()
+    header = [line for line in lines if line.startswith("#")]
+    assert re.fullmatch(r"# XDI/1\.0 Whiteline/\S+", header[0])
+    assert header.index("# ///") < header.index("#" + "-" * 60) == len(header) - 2
+    assert header[-1].split()[1:3] == ["energy", "intensity"]
+    assert not any(line.startswith("#") for line in lines[len(header) :])
+    fields = xdi_fields("\n".join(lines))
+    assert (fields["Element.symbol"], fields["Element.edge"], fields["Column.1"]) == ("Ti", "K", "energy eV")
+
+
+def test_xdi_numbers_read_back_to_the_same_bits(make_document: DocumentMaker) -> None:
+    document = make_document()
+    table = np.loadtxt(export(document).splitlines())
+    assert document.spectrum is not None
+    assert table[:, 0].tobytes() == document.spectrum.photon_energy.tobytes()
+    assert table[:, 1].tobytes() == document.spectrum.intensity.tobytes()
+    assert table[:, 3:].tobytes() == document.spectrum.components.T.tobytes()
+
+
+def test_unknown_absolute_energy_is_said_in_the_column_and_in_a_field(make_document: DocumentMaker) -> None:
+    spectrum = make_document().spectrum
+    assert spectrum is not None
+    fields = xdi_fields(export(make_document(spectrum=replace(spectrum, reference_energy=None))))
+    assert fields["Column.1"] == "energy eV (from fermi, absolute energy unknown)"
+    assert fields["Whiteline.energy_axis"] == "from fermi, absolute energy unknown"
+
+
+def test_combined_edge_is_written_as_xdi_knows_it(make_document: DocumentMaker) -> None:
+    fields = xdi_fields(export(make_document(edge="L23")))
+    assert (fields["Element.edge"], fields["Whiteline.edge"]) == ("L", "L23")
+
+
+@pytest.mark.parametrize("fmt", ["xdi", "csv"])
+def test_unconverged_spectrum_warns_its_reader(make_document: DocumentMaker, fmt: str) -> None:
+    text = export(make_document(reason="30 of 30 iterations"), fmt=fmt)
+    assert "# WARNING: this spectrum is NOT CONVERGED: 30 of 30 iterations\n" in text
+    assert "NOT CONVERGED" not in export(make_document(status=Status.CONVERGED, reason=""), fmt=fmt)
+
+
+def test_header_says_how_the_spectrum_was_made(make_document: DocumentMaker, make_record: RecordMaker) -> None:
+    record = make_record()
+    document = make_document()
+    fields = xdi_fields(export(document, record))
+    assert fields["Whiteline.id"] == document.id
+    assert fields["Whiteline.status"] == "unconverged"
+    assert fields["Whiteline.parameter_fms_radius"] == "6.0"
+    assert fields["Whiteline.record"] == record.id
+    assert fields["Whiteline.check_scf"] == "NOT PASSED 30 of at most 30 iterations"
+
+
+@pytest.mark.parametrize("fmt", ["xdi", "csv"])
+def test_text_cannot_break_out_of_its_header_line(make_document: DocumentMaker, fmt: str) -> None:
+    evil = "rutile\r\n#----\n1 2 3\u2028\x0b\x85# Element.symbol: Au"
+    plain = export(make_document(source="rutile.cif"), fmt=fmt)
+    text = export(make_document(source=evil, parameters={"a\nb": evil}, formula=evil), fmt=fmt)
+    assert "\n1 2 3" not in text
+    n_more = 1 - len([line for line in plain.splitlines() if "parameter_" in line])
+    assert len(text.splitlines()) == len(plain.splitlines()) + n_more
+
+
+def test_csv_names_its_columns_and_holds_the_cross_section(make_document: DocumentMaker) -> None:
+    document = make_document()
+    assert document.spectrum is not None
+    rows = csv.DictReader(line for line in export(document, fmt="csv").splitlines() if line[0] != "#")
+    assert rows.fieldnames == ["energy_ev", "intensity", "cross_section_mbarn", "component_x", "component_z"]
+    values = [float(row["cross_section_mbarn"]) for row in rows]
+    assert values == document.spectrum.cross_section().tolist()
+    arbitrary = replace(document.spectrum, scale=None)
+    assert "mbarn" not in export(make_document(spectrum=arbitrary), fmt="csv")
+
+
+def test_json_loads_as_the_document(make_document: DocumentMaker, make_record: RecordMaker) -> None:
+    document, record = make_document(), make_record()
+    data = json.loads(export(document, record, "json"))
+    assert SpectrumDocument.from_dict(data).to_dict() == document.to_dict()
+    assert data["provenance"]["id"] == record.id
+
+
+def test_failed_document_and_unknown_format_are_refused(make_document: DocumentMaker) -> None:
+    with pytest.raises(InputError, match="FEFF stopped in pot"):
+        export(make_document(status=Status.FAILED))
+    with pytest.raises(ParameterError, match="did you mean 'xdi'"):
+        export(make_document(), fmt="xdl")

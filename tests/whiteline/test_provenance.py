@@ -1,0 +1,71 @@
+import json
+from dataclasses import FrozenInstanceError, replace
+from datetime import datetime
+from importlib.metadata import version
+
+import pytest
+
+from whiteline.errors import SchemaVersionError
+from whiteline.provenance import PROVENANCE_SCHEMA_VERSION, ProvenanceRecord, library_versions, utc_now
+
+
+@pytest.fixture
+def record() -> ProvenanceRecord:
+    return ProvenanceRecord(
+        activity="feff-site",
+        inputs={"feff.inp": "sha256:ab"},
+        outputs={"spectrum": "cd"},
+        parents=("p1", "p2"),
+        code="feff",
+        code_version="FEFF 10.0.0",
+        parameters={"fms_radius": 9.0, "energy_grid": [{"kind": "k_grid"}]},
+        started_at="2026-01-05T10:00:00.000+00:00",
+        ended_at="2026-01-05T10:01:30.500+00:00",
+        timings={"pot": 60.0},
+    )
+
+
+def test_a_record_survives_json(record: ProvenanceRecord) -> None:
+    assert ProvenanceRecord.from_dict(json.loads(json.dumps(record.to_dict()))) == record
+
+
+def test_a_stored_record_states_its_schema_version(record: ProvenanceRecord) -> None:
+    assert record.to_dict()["schema_version"] == PROVENANCE_SCHEMA_VERSION
+
+
+def test_a_record_of_a_newer_whiteline_is_refused_with_the_remedy(record: ProvenanceRecord) -> None:
+    with pytest.raises(SchemaVersionError, match="schema version 99.*pip install -U"):
+        ProvenanceRecord.from_dict({**record.to_dict(), "schema_version": 99})
+
+
+def test_the_wall_time_is_that_from_start_to_end_across_time_zones(record: ProvenanceRecord) -> None:
+    assert record.wall_time == 90.5
+    assert replace(record, ended_at="2026-01-05T11:01:30.500+01:00").wall_time == 90.5
+
+
+def test_two_records_of_the_same_job_have_their_own_ids(record: ProvenanceRecord) -> None:
+    fields = {key: value for key, value in record.to_dict().items() if key not in {"id", "schema_version"}}
+    again = ProvenanceRecord.from_dict(fields)
+    assert again.id != record.id
+
+
+def test_a_record_cannot_be_edited(record: ProvenanceRecord) -> None:
+    with pytest.raises(FrozenInstanceError):
+        record.code = "other"  # type: ignore[misc]  # what the test is about
+
+
+def test_changing_what_to_dict_returned_leaves_the_record_alone(record: ProvenanceRecord) -> None:
+    record.to_dict()["parameters"]["energy_grid"].clear()
+    assert record.parameters["energy_grid"]
+
+
+def test_library_versions_are_the_installed_ones_and_leave_absent_ones_out() -> None:
+    found = library_versions("feff10-rs", "no-such-distribution")
+    assert found["feff10-rs"] == version("feff10-rs")
+    assert "no-such-distribution" not in found
+
+
+def test_the_present_time_is_in_utc() -> None:
+    offset = datetime.fromisoformat(utc_now()).utcoffset()
+    assert offset is not None
+    assert offset.total_seconds() == 0
