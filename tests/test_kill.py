@@ -56,18 +56,27 @@ def wait_until_alone(folder: Path, seconds: float = 10.0) -> list[int]:
     return processes_in(folder)
 
 
+def wait_until_at_work(folder: Path, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not processes_in(folder) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
 def test_twenty_sites_killed_ten_times_end_as_twenty_spectra_each_once(command: list[str], tmp_path: Path) -> None:
     moments = random.Random(20)
     n_stored = []
+    n_at_work = 0
     for _ in range(N_KILLS):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(moments.uniform(4.0, 11.0))
+        wait_until_at_work(tmp_path / "runs")
+        time.sleep(moments.uniform(0.0, 3.0))
+        n_at_work += process.poll() is None
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert wait_until_alone(tmp_path / "runs") == [], "FEFF outlived the run that started it"
         n_stored.append(count_sites(tmp_path / "spectra.db"))
     assert n_stored == sorted(n_stored), "a finished spectrum was lost"
-    assert 0 < n_stored[-1] < N_SITES, "the kills came too early or too late to show anything"
+    assert n_at_work >= N_KILLS // 2, "most kills came when everything was done"
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     with open_store(str(tmp_path / "spectra.db"), must_exist=True) as store:
         documents = list(store.query(SpectrumQuery(kind="site")))
@@ -86,9 +95,7 @@ def count_sites(path: Path) -> int:
 
 def test_ctrl_c_says_how_to_go_on_and_leaves_no_feff_behind(command: list[str], tmp_path: Path) -> None:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while not processes_in(tmp_path / "runs") and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until_at_work(tmp_path / "runs")
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130

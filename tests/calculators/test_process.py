@@ -1,0 +1,157 @@
+"""No process outlives who asked for it, and none learns the caller's secrets."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from whiteline.calculators.process import GuardedProcess, last_words
+
+PARENT = """
+import sys
+from pathlib import Path
+from whiteline.calculators.process import GuardedProcess
+
+directory = Path(sys.argv[1])
+command = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
+with GuardedProcess(command, directory=directory, log=directory / "log", timeout=60, environment={}) as process:
+    process.wait()
+"""
+
+
+def processes_in(directory: Path) -> list[int]:
+    """Return the living processes whose working directory is `directory`."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and (entry / "cwd").readlink() == directory:
+                found.append(int(entry.name))
+        except OSError:  # it ended while we looked, or is not ours
+            continue
+    return found
+
+
+def wait_until_gone(directory: Path, *, patience: float = 20.0) -> list[int]:
+    deadline = time.monotonic() + patience
+    while (left := processes_in(directory)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return left
+
+
+def wait_for_text(path: Path, text: str, *, patience: float = 30.0) -> None:
+    deadline = time.monotonic() + patience
+    while not (path.is_file() and text in path.read_text()):
+        assert time.monotonic() < deadline, f"{path} never said {text}"
+        time.sleep(0.05)
+
+
+def run(directory: Path, code: str, *, timeout: float = 60.0, environment: dict[str, str] | None = None) -> int:
+    with GuardedProcess(
+        [sys.executable, "-c", code],
+        directory=directory,
+        log=directory / "log",
+        timeout=timeout,
+        environment=environment or {},
+    ) as process:
+        return process.wait()
+
+
+def test_the_exit_status_and_both_outputs_arrive(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    code = "import os, sys; os.write(1, b'out '); os.write(2, b'err'); sys.exit(3)"
+    assert run(tmp_path, code) == 3
+    assert (tmp_path / "log").read_text() == "out err"
+    assert capfd.readouterr() == ("", "")
+
+
+def test_death_by_a_signal_is_told_as_a_shell_tells_it(tmp_path: Path) -> None:
+    assert run(tmp_path, "import os; os.kill(os.getpid(), 11)") == 128 + signal.SIGSEGV
+
+
+def test_a_command_that_cannot_start_has_status_127_and_says_so(tmp_path: Path) -> None:
+    with GuardedProcess(
+        [str(tmp_path / "nothing")], directory=tmp_path, log=tmp_path / "log", timeout=60, environment={}
+    ) as process:
+        assert process.wait() == 127
+    assert "cannot start" in last_words(tmp_path / "log")
+
+
+def test_the_time_limit_takes_down_the_command_and_its_children(tmp_path: Path) -> None:
+    code = "import subprocess; subprocess.run(['sleep', '60'])"
+    with GuardedProcess(
+        [sys.executable, "-c", code], directory=tmp_path, log=tmp_path / "log", timeout=0.7, environment={}
+    ) as process:
+        process.wait()
+        assert process.is_timed_out
+    assert wait_until_gone(tmp_path) == []
+
+
+def test_an_error_inside_the_block_takes_the_command_down(tmp_path: Path) -> None:
+    with (
+        pytest.raises(KeyboardInterrupt),
+        GuardedProcess(["sleep", "60"], directory=tmp_path, log=tmp_path / "log", timeout=60, environment={}),
+    ):
+        raise KeyboardInterrupt
+    assert wait_until_gone(tmp_path) == []
+
+
+def test_kill_9_of_the_caller_takes_the_command_down(tmp_path: Path) -> None:
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path)])
+    try:
+        wait_for_text(tmp_path / "log", "up")
+        assert processes_in(tmp_path)
+    finally:
+        parent.send_signal(signal.SIGKILL)
+        parent.wait()
+    assert wait_until_gone(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MY_API_KEY", "hush"),
+        ("github_token", "hush"),
+        ("AWS_SECRET_ACCESS_KEY", "hush"),
+        ("DB_PASSWORD", "hush"),
+        ("PGPASSWD", "hush"),
+        ("WHITELINE_DATABASE", "mongodb://user:hush@host/db"),
+    ],
+)
+def test_secrets_of_the_caller_do_not_reach_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    run(tmp_path, "import os; print(dict(os.environ))")
+    assert "hush" not in (tmp_path / "log").read_text()
+
+
+def test_the_callers_other_variables_and_those_given_reach_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCRATCH_HOME", "here")
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")
+    code = "import os; print(os.environ['SCRATCH_HOME'], os.environ['OMP_NUM_THREADS'])"
+    run(tmp_path, code, environment={"OMP_NUM_THREADS": "1"})
+    assert (tmp_path / "log").read_text().split() == ["here", "1"]
+
+
+def test_the_command_works_in_its_directory_whatever_its_name(tmp_path: Path) -> None:
+    directory = tmp_path / "Lauf 1 – ö"
+    directory.mkdir()
+    run(directory, "import pathlib; pathlib.Path('made').touch()")
+    assert (directory / "made").is_file()
+    assert Path.cwd() != directory
+
+
+def test_last_words_are_the_last_lines_that_say_something(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"one\n\ntwo \xff\n   \nthree\n\n")
+    assert last_words(log, n_lines=2) == "two \ufffd | three"
+
+
+def test_a_command_reads_no_standard_input(tmp_path: Path) -> None:
+    assert run(tmp_path, "import sys; sys.exit(len(sys.stdin.read()))") == 0
