@@ -14,6 +14,7 @@ import argparse
 import gzip
 import json
 import os
+import re
 import shutil
 import time
 import warnings
@@ -25,16 +26,18 @@ from typing import Any
 import numpy as np
 from pymatgen.core import Structure
 
-from whiteline.absorber import Absorber, find_symmetry
+from whiteline.absorber import Absorber
 from whiteline.calculators.feff import FeffCalculator, FeffParameters
 from whiteline.calculators.feff.inputs import build_cluster
 from whiteline.calculators.feff.parameters import PotentialGrouping
 from whiteline.calculators.feff.run import run_feff
 from whiteline.calculators.feff.xmu import read_xmu
 from whiteline.edges import Edge
+from whiteline.similarity import pearson, spearman
 
 RESULTS = Path(__file__).parent / "results" / "feff_reference.json"
 EXAMPLES = ("Cu", "GeCl_4", "BN")
+SAME_GRID = 2e-3  # eV; the stored energies have three decimals
 
 
 @dataclass(frozen=True)
@@ -65,15 +68,15 @@ def example_cases(data: Path) -> list[Case]:
                 f"example {name}",
                 (folder / "feff.inp").read_text(),
                 table.data[:, [0, 3]].T,
-                {"version": table.version, "norm": table.norm},
+                {"version": table.version, "norm": table.norm, "fermi_energy": table.fermi_energy},
             )
         )
     return cases
 
 
-def site_cases(data: Path, n_sites: int) -> list[Case]:
-    """Return the Cu sites with the fewest atoms within 9 Å."""
-    import pandas as pd
+def sparsest_sites(data: Path, n_sites: int) -> list[tuple[int, Absorber, Any]]:
+    """Return the Cu sites with the fewest atoms within 9 Å: that number, the absorber, and the stored row."""
+    import pandas as pd  # type: ignore[import-untyped]  # ships no types
 
     table = pd.read_parquet(data / "omnixas" / "cu_feff_sites.parquet")
     with gzip.open(data / "omnixas" / "cu_structures.json.gz") as file:
@@ -85,35 +88,55 @@ def site_cases(data: Path, n_sites: int) -> list[Case]:
     sparse = table.assign(density=table.material_id.map(density)).nsmallest(8 * n_sites, "density")
     found = []
     for row in sparse.itertuples():
-        structure = Structure.from_dict(structures[row.material_id])
-        absorber = Absorber(structure, int(row.site_index), Edge.K)
+        absorber = Absorber(Structure.from_dict(structures[row.material_id]), int(row.site_index), Edge.K)
         cluster = build_cluster(absorber, radius=9.0, grouping=PotentialGrouping.ELEMENT)
-        found.append((len(cluster.positions), str(row.material_id), int(row.site_index), absorber, row))
-    found.sort(key=lambda item: item[:3])
+        found.append((len(cluster.positions), absorber, row))
+    found.sort(key=lambda item: (item[0], str(item[2].material_id), int(item[2].site_index)))
+    return found[:n_sites]
+
+
+def site_name(row: Any) -> str:
+    """Return the name of a case."""
+    return f"{row.material_id} site {row.site_index} {row.formula}"
+
+
+def case_folder(name: str, scratch: Path) -> Path:
+    """Return the run directory of a case."""
+    return scratch / name.replace(" ", "_").replace("(", "").replace(")", "")
+
+
+def site_absorbers(data: Path, n_sites: int, scratch: Path) -> list[tuple[str, Absorber, Path]]:
+    """Return name, absorber and run directory of the Cu sites."""
+    return [
+        (site_name(row), absorber, case_folder(site_name(row), scratch))
+        for _, absorber, row in sparsest_sites(data, n_sites)
+    ]
+
+
+def site_cases(data: Path, n_sites: int) -> list[Case]:
+    """Return the Cu sites with the published parameters, which are the defaults."""
     calculator = FeffCalculator(FeffParameters())
     return [
         Case(
-            f"{material} site {index} {row.formula}",
+            site_name(row),
             calculator.inputs(absorber)["feff.inp"],
             np.array([row.raw_omega, row.raw_mu], dtype=float),
             {
-                "version": "FEFF9 (stored)",
+                "version": "FEFF 9 (stored)",
                 "norm": float(row.xsedge_norm),
                 "scf_iterations": int(row.scf_iter),
                 "fermi_energy": float(row.e_fermi),
                 "n_atoms": n_atoms,
                 "split": str(row.split),
-                "is_primitive": len(absorber.structure)
-                == sum(find_symmetry(absorber.structure).primitive_counts.values()),
             },
         )
-        for n_atoms, material, index, absorber, row in found[:n_sites]
+        for n_atoms, absorber, row in sparsest_sites(data, n_sites)
     ]
 
 
 def run_case(case: Case, scratch: Path, timeout: float) -> Path | str:
     """Run one case unless its result is there, and return its folder, or why there is no result."""
-    folder = scratch / case.name.replace(" ", "_").replace("(", "").replace(")", "")
+    folder = case_folder(case.name, scratch)
     done = folder / "done.json"
     if done.is_file() and (folder / "feff.inp").read_text() == case.inp:
         return folder
@@ -146,8 +169,65 @@ def main() -> None:
 
 
 def write_results(cases: list[Case], folders: list[Path | str]) -> None:
-    """Compare and write."""
-    print(len(cases), folders)
+    """Compare, print a table and write the results."""
+    rows = [
+        {"name": case.name, **case.note, "failure": folder}
+        if isinstance(folder, str)
+        else {"name": case.name, **case.note, **compare_with_reference(case, folder)}
+        for case, folder in zip(cases, folders, strict=True)
+    ]
+    RESULTS.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
+    print(
+        "| case | points | Pearson | Spearman | best shift (eV) | largest deviation of mu | SCF iterations (stored) |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    for row in rows:
+        if "failure" in row:
+            print(f"| {row['name']} | FEFF failed: {row['failure']} |")
+            continue
+        iterations = f"{row['scf_iterations_here']} ({row.get('scf_iterations', '-')})"
+        print(
+            f"| {row['name']} | {row['n_points']} | {row['pearson']:.6f} | {row['spearman']:.6f} "
+            f"| {row['shift_ev']:+.2f} | {row['largest_deviation']:.1e} | {iterations} |"
+        )
+
+
+def compare_with_reference(case: Case, folder: Path) -> dict[str, Any]:
+    """Return how far the spectrum in `folder` is from the stored one, point by point where the grids agree."""
+    table = read_xmu(folder / "xmu.dat")
+    energy, mu = table.data[:, 0], table.data[:, 3]
+    stored_energy, stored = case.reference
+    is_same_grid = len(energy) == len(stored_energy) and np.abs(energy - stored_energy).max() < SAME_GRID
+    inside = (stored_energy >= energy[0]) & (stored_energy <= energy[-1])
+    here = mu if is_same_grid else np.interp(stored_energy[inside], energy, mu)
+    there = stored if is_same_grid else stored[inside]
+    log = (folder / "feff.log").read_text(errors="replace")
+    converged = re.search(r"Convergence reached in\s+(\d+)", log)
+    return {
+        "n_points": len(there),
+        "is_same_grid": bool(is_same_grid),
+        "largest_energy_difference_ev": float(np.abs(energy - stored_energy).max())
+        if len(energy) == len(stored_energy)
+        else None,
+        "pearson": pearson(here, there),
+        "spearman": spearman(here, there),
+        "shift_ev": _best_shift(energy, mu, stored_energy, stored),
+        "largest_deviation": float(np.abs(here - there).max()),
+        "norm_here": table.norm,
+        "fermi_energy_here": table.fermi_energy,
+        "scf_iterations_here": int(converged.group(1)) if converged else None,
+        "version_here": table.version,
+        **json.loads((folder / "done.json").read_text()),
+    }
+
+
+def _best_shift(energy: np.ndarray, mu: np.ndarray, stored_energy: np.ndarray, stored: np.ndarray) -> float:
+    """Return the shift [eV], in steps of 0.01 eV within 2 eV, that brings the stored spectrum closest."""
+    shifts = np.round(np.arange(-2.0, 2.005, 0.01), 2)
+    grid = np.linspace(energy[0] + 2, energy[-1] - 2, 400)
+    here = np.interp(grid, energy, mu)
+    errors = [np.square(np.interp(grid, stored_energy + shift, stored) - here).mean() for shift in shifts]
+    return float(shifts[int(np.argmin(errors))])
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,3 +29,26 @@ def ti_o_10(data: Path) -> dict[str, Structure]:
 def copper() -> Structure:
     """Copper in its conventional cell of four atoms."""
     return Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.61), ["Cu"], [[0, 0, 0]])
+
+
+@pytest.fixture
+def left_behind() -> Callable[[Path], list[int]]:
+    """A function that returns the processes still at work in a folder after those that die had time to."""
+
+    def processes_in(directory: Path) -> list[int]:
+        found = []
+        for entry in Path("/proc").iterdir():
+            try:
+                if entry.name.isdigit() and (entry / "cwd").readlink() == directory:
+                    found.append(int(entry.name))
+            except OSError:  # it ended while we looked, or is not ours
+                continue
+        return found
+
+    def wait(directory: Path) -> list[int]:
+        deadline = time.monotonic() + 10.0
+        while (found := processes_in(directory)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return found
+
+    return wait

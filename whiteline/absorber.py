@@ -15,7 +15,7 @@ from whiteline.errors import ParameterError, StructureError, did_you_mean
 from whiteline.fingerprint import CrystalFingerprint, fingerprint_crystal
 
 if TYPE_CHECKING:
-    from pymatgen.core import Structure
+    from pymatgen.core.structure import Structure
 
 __all__ = ["SYMMETRY_TOLERANCE", "Absorber", "Symmetry", "find_absorbers", "find_symmetry"]
 
@@ -55,7 +55,7 @@ def find_symmetry(structure: Structure, *, tolerance: float = SYMMETRY_TOLERANCE
         # spglib 2.7 announces that it will raise where it now returns None; both are handled here.
         warnings.simplefilter("ignore", DeprecationWarning)
         try:
-            cell = (structure.lattice.matrix, structure.frac_coords, numbers)
+            cell = (structure.lattice.matrix.tolist(), structure.frac_coords.tolist(), numbers)
             dataset = spglib.get_symmetry_dataset(cell, symprec=tolerance)
         except spglib.SpglibError:
             dataset = None
@@ -75,7 +75,7 @@ def find_symmetry(structure: Structure, *, tolerance: float = SYMMETRY_TOLERANCE
 
 
 @dataclass(frozen=True, eq=False)
-class Absorber(MSONable):  # type: ignore[misc]  # monty ships no types
+class Absorber(MSONable):
     """One absorbing site and edge.
 
     Attributes:
@@ -153,7 +153,7 @@ def find_absorbers(structure: Structure, element: str, edge: Edge) -> list[Absor
         StructureError: The element is not in the structure.
         ParameterError: `element` is not a chemical symbol, or it does not have the edge.
     """
-    from pymatgen.core import Element
+    from pymatgen.core.periodic_table import Element
 
     if not Element.is_valid_symbol(element):
         raise ParameterError(f"unknown element {element!r}: {did_you_mean(element, [e.symbol for e in Element])}")

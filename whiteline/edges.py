@@ -63,7 +63,7 @@ def edge_energy(element: str, edge: Edge) -> float:
     Raises:
         ParameterError: The element is unknown or has no such edge.
     """
-    import xraydb
+    import xraydb  # type: ignore[import-untyped]  # ships no types
 
     try:
         known = xraydb.xray_edges(element)

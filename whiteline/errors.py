@@ -89,6 +89,6 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     >>> did_you_mean("q", ["K", "L3"])
     'known: K, L3'
     """
-    names = list(known)
-    nearest = difflib.get_close_matches(name, names, n=1)
-    return f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(names)}"
+    names = {candidate.lower(): candidate for candidate in known}
+    nearest = difflib.get_close_matches(name.lower(), names, n=1)
+    return f"did you mean {names[nearest[0]]!r}?" if nearest else f"known: {', '.join(names.values())}"

@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from whiteline.errors import InputError, ParameterError, StoreError, did_you_mean
+import numpy as np
+from jaxtyping import Float
+
+from whiteline.errors import InputError, ParameterError, StoreError
 from whiteline.spectrum import EnergyReference, Spectrum
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Curve", "plot_spectra", "save_figure"]
+__all__ = ["Curve", "Units", "plot_spectra", "save_figure"]
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
 FORMATS = ("png", "svg", "pdf")
 # Okabe and Ito's colours, told apart by colour-blind readers, darkest first.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# One for each round of colours; dashes are kept for what did not converge.
+_LINES = ("-", "-.", ":")
+# More curves than this leave no room for a legend among them.
+_N_INSIDE = 7
+
+
+class Units(StrEnum):
+    """What the vertical axis shows."""
+
+    ABSOLUTE = "absolute"
+    AREA = "area"
+    MAX = "max"
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +62,7 @@ def plot_spectra(
     title: str = "",
     is_aligned: bool = False,
     offset: float = 0.0,
-    units: Literal["absolute", "area", "max"] = "absolute",
+    units: Units = Units.ABSOLUTE,
     window: tuple[float, float] | None = None,
 ) -> Figure:
     """Return a figure of the curves over one axis.
@@ -52,45 +73,87 @@ def plot_spectra(
         is_aligned: Shift every curve by its best rigid shift onto the first; the shifts stand in the legend.
         offset: Distance by which each curve is raised above the one before, in units of the axis.
         units: Mbarn per atom where known, or divided by area or maximum.
-        window: Part of the axis shown [eV].
+        window: Part of the axis shown [eV]; the vertical axis fits what it shows.
 
     Raises:
-        InputError: Nothing to draw, or axes with different zeros without alignment.
+        InputError: Nothing to draw, axes with different zeros without alignment, a window without a curve, or an
+            offset that is no number.
     """
     from matplotlib.figure import Figure
 
     if not curves:
         raise InputError("nothing to plot: give at least one spectrum id")
+    if not math.isfinite(offset):
+        raise InputError(f"the offset must be a finite number, got {offset}")
     zeros = {curve.spectrum.energy_reference for curve in curves}
     if len(zeros) > 1 and not is_aligned:
         raise InputError(
             f"the spectra have different energy zeros ({', '.join(sorted(zeros))}): plot them with --align"
         )
     drawn = _align(curves) if is_aligned else list(curves)
-    is_absolute = units == "absolute" and all(curve.spectrum.scale is not None for curve in drawn)
+    shown = _range(drawn, window)
+    is_absolute = units is Units.ABSOLUTE and all(curve.spectrum.scale is not None for curve in drawn)
     figure = Figure(figsize=(7.0, 4.4), layout="constrained")
     axes = figure.subplots()
-    for i, curve in enumerate(drawn):
-        spectrum = curve.spectrum
-        intensity = spectrum.cross_section() if is_absolute else _scaled(spectrum, units)
-        axes.plot(
-            spectrum.energy,
-            intensity + i * offset,
-            color=_COLOURS[i % len(_COLOURS)],
-            linestyle="--" if curve.is_uncertain else "-",
-            linewidth=1.6,
-            label=curve.label,
-        )
+    heights = [_heights(c.spectrum, units, is_absolute=is_absolute) + i * offset for i, c in enumerate(drawn)]
+    for i, (curve, height) in enumerate(zip(drawn, heights, strict=True)):
+        line = "--" if curve.is_uncertain else _LINES[i // len(_COLOURS) % len(_LINES)]
+        axes.plot(curve.spectrum.energy, height, color=_COLOURS[i % len(_COLOURS)], linestyle=line, linewidth=1.6)
     axes.set_xlabel(_axis_name(drawn[0].spectrum.energy_reference))
-    axes.set_ylabel("Cross-section (Mbarn per atom)" if is_absolute else "Intensity (arbitrary units)")
-    axes.set_xlim(*(window or (min(c.spectrum.energy[0] for c in drawn), max(c.spectrum.energy[-1] for c in drawn))))
-    axes.set_ylim(bottom=0)
-    axes.ticklabel_format(axis="x", useOffset=False)
+    axes.set_ylabel(_height_name(units, is_absolute=is_absolute))
+    axes.set_xlim(*shown)
+    axes.set_ylim(*_extent(drawn, heights, shown))
+    # A factor above the axis would stand in the title's place.
+    axes.ticklabel_format(style="plain", useOffset=False)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25, linewidth=0.6)
-    axes.set_title(title, fontsize=11)
-    axes.legend(frameon=False, fontsize=9)
+    # Dollar signs in names of files are no formulas.
+    axes.set_title(title, fontsize=11, pad=10, wrap=True, parse_math=False)
+    _add_legend(figure, axes, [curve.label for curve in drawn])
     return figure
+
+
+def _add_legend(figure: Figure, axes: Axes, labels: list[str]) -> None:
+    # matplotlib leaves out what begins with an underscore; a space in front of it does not show.
+    names = [f" {label}" if label.startswith("_") else label for label in labels]
+    if len(names) > _N_INSIDE:
+        figure.set_size_inches(7.0 + 0.06 * max(map(len, names)), max(4.4, 0.24 * len(names) + 0.4))
+        legend = figure.legend(axes.lines, names, loc="outside right upper", frameon=False, fontsize=9)
+    else:
+        legend = axes.legend(axes.lines, names, frameon=False, fontsize=9)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+
+
+def _range(curves: Sequence[Curve], window: tuple[float, float] | None) -> tuple[float, float]:
+    """Return the part of the energy axis to show [eV]."""
+    low = min(float(curve.spectrum.energy[0]) for curve in curves)
+    high = max(float(curve.spectrum.energy[-1]) for curve in curves)
+    if window is None:
+        return low, high
+    if not (math.isfinite(window[0]) and math.isfinite(window[1]) and window[0] < window[1]):
+        raise InputError(f"a window is its lower and its upper end in eV, got {window[0]:g} and {window[1]:g}")
+    if window[1] <= low or window[0] >= high:
+        raise InputError(
+            f"the window {window[0]:g} to {window[1]:g} eV shows nothing: the spectra reach from {low:.1f} to "
+            f"{high:.1f} eV"
+        )
+    return window
+
+
+def _extent(
+    curves: Sequence[Curve], heights: Sequence[Float[Array, " energy"]], shown: tuple[float, float]
+) -> tuple[float, float]:
+    """Return the ends of the vertical axis: zero or the lowest, and a little above the highest that is shown."""
+    seen = []
+    for curve, height in zip(curves, heights, strict=True):
+        energy = curve.spectrum.energy
+        is_shown = (energy >= shown[0]) & (energy <= shown[1])
+        ends = np.interp(np.clip(shown, energy[0], energy[-1]), energy, height)
+        if energy[-1] >= shown[0] and energy[0] <= shown[1]:
+            seen.append(np.concatenate((height[is_shown], ends)))
+    low, high = min(0.0, *(float(h.min()) for h in seen)), max(0.0, *(float(h.max()) for h in seen))
+    return (low, high + 0.05 * (high - low)) if high > low else (low, low + 1.0)
 
 
 def _align(curves: Sequence[Curve]) -> list[Curve]:
@@ -101,12 +164,32 @@ def _align(curves: Sequence[Curve]) -> list[Curve]:
     aligned = [first]
     for curve in others:
         shift = compare(first.spectrum, curve.spectrum).shift
-        aligned.append(Curve(curve.spectrum.shift_by(shift), f"{curve.label} ({shift:+.2f} eV)", curve.is_uncertain))
+        aligned.append(
+            Curve(curve.spectrum.shift_by(shift), f"{curve.label} ({_signed(shift)} eV)", curve.is_uncertain)
+        )
     return aligned
 
 
-def _scaled(spectrum: Spectrum, units: str):  # type: ignore[no-untyped-def]  # array of shape (n_energy,)
-    return spectrum.intensity if units == "absolute" else spectrum.normalise(units).intensity  # type: ignore[arg-type]
+def _signed(shift: float) -> str:
+    return f"{shift:+.2f}".replace("-", "−")
+
+
+def _heights(spectrum: Spectrum, units: Units, *, is_absolute: bool) -> Float[Array, " energy"]:
+    if is_absolute:
+        return spectrum.cross_section()
+    if units is Units.ABSOLUTE:
+        return spectrum.intensity
+    return spectrum.normalise("area" if units is Units.AREA else "max").intensity
+
+
+def _height_name(units: Units, *, is_absolute: bool) -> str:
+    if is_absolute:
+        return "Cross-section (Mbarn per atom)"
+    return {
+        Units.ABSOLUTE: "Intensity (arbitrary units)",
+        Units.AREA: "Intensity (area one, 1/eV)",
+        Units.MAX: "Intensity (maximum one)",
+    }[units]
 
 
 def _axis_name(reference: EnergyReference) -> str:
@@ -127,8 +210,10 @@ def save_figure(figure: Figure, path: Path) -> None:
     """
     extension = path.suffix.lstrip(".").lower()
     if extension not in FORMATS:
-        raise ParameterError(f"cannot write {path.name}: {did_you_mean(extension, FORMATS)}")
+        raise ParameterError(f"cannot write {path}: the name of a figure ends in .png, .svg or .pdf")
+    content = BytesIO()
+    figure.savefig(content, format=extension, dpi=160)
     try:
-        figure.savefig(path, dpi=160)
+        path.write_bytes(content.getvalue())
     except OSError as error:
         raise StoreError(f"cannot write {path} ({error.strerror}): choose a writable place with -o") from error

@@ -17,7 +17,7 @@ import numpy as np
 from whiteline.errors import MissingDependencyError, StructureError, did_you_mean
 
 if TYPE_CHECKING:
-    from pymatgen.core import Structure
+    from pymatgen.core.structure import Structure
 
 __all__ = ["MIN_DISTANCE", "NamedStructure", "check_structure", "read_structure", "read_structures"]
 
@@ -91,7 +91,7 @@ def check_structure(structure: Structure, *, name: str) -> None:
     Raises:
         StructureError: Non-finite coordinates, partial occupancy, or atoms closer than `MIN_DISTANCE`.
     """
-    from pymatgen.core import DummySpecies
+    from pymatgen.core.periodic_table import DummySpecies
 
     if not len(structure):
         raise StructureError(f"{name}: the structure has no atoms")
@@ -163,7 +163,7 @@ def _read_file(path: Path, *, key: str | None = None) -> Iterator[NamedStructure
 
 def _read_single(path: Path) -> Structure:
     """Read one crystal with pymatgen where it knows the format, otherwise with ASE."""
-    from pymatgen.core import Structure
+    from pymatgen.core.structure import Structure
 
     problems = []
     if path.suffix.lower() not in {".xyz", ".extxyz"}:
@@ -186,18 +186,21 @@ def _read_single(path: Path) -> Structure:
 
 
 def _read_ase(path: Path) -> Structure:
+    from ase import Atoms
     from ase.io import read
     from pymatgen.io.ase import AseAtomsAdaptor
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         atoms = read(path)
+        if not isinstance(atoms, Atoms):
+            raise StructureError(f"{path} holds {len(atoms)} structures, expected one: write each to its own file")
         if not atoms.pbc.all() or atoms.cell.rank < 3:
             raise StructureError(
                 f"{path} has no cell in three directions, it looks like a molecule: put it into a box, e.g. "
                 "`atoms.center(vacuum=8); atoms.pbc = True` in ASE, and save it as extended XYZ or CIF"
             )
-        return AseAtomsAdaptor.get_structure(atoms)  # type: ignore[return-value]
+        return AseAtomsAdaptor.get_structure(atoms)
 
 
 def _first_line(error: Exception) -> str:
@@ -235,7 +238,7 @@ def _read_json(path: Path, key: str | None) -> Iterator[NamedStructure]:
 
 
 def _from_dict(data: Any, *, source: str) -> Structure:
-    from pymatgen.core import Structure
+    from pymatgen.core.structure import Structure
 
     try:
         return Structure.from_dict(data)
@@ -258,6 +261,7 @@ def _fetch(material_id: str) -> Structure:
         )
     try:
         with MPRester() as rester:
-            return rester.get_structure_by_material_id(material_id)
+            structure: Structure = rester.get_structure_by_material_id(material_id)
+            return structure
     except Exception as error:
         raise StructureError(f"cannot fetch {material_id} from the Materials Project: {_first_line(error)}") from error

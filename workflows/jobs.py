@@ -54,8 +54,9 @@ def compute_site(
     identity = site_calculation_id(absorber, calculator)
     label = f"{title} {absorber.label}"
     with open_store(workspace.database) as store:
-        known = None if workspace.is_forced else store.status_of(identity)
-        if known is not None and known.has_spectrum:
+        status = store.status_of(identity)
+        known = status if status is not None and status.has_spectrum else None
+        if known is not None and not workspace.is_forced:
             report(Progress(label, "stored"))
             return _summary(identity, absorber, known, is_from_store=True)
         started = utc_now()
@@ -63,6 +64,12 @@ def compute_site(
             f"{title}-{absorber.element}{absorber.site_index}-{absorber.edge}", identity
         ) as folder:
             outcome, run, inputs = _calculate(absorber, calculator, folder, label)
+            if outcome.status is Status.FAILED:
+                workspace.refuse_full_disk(folder)
+                if known is not None:
+                    # What was computed before is worth more than the news that it failed this time.
+                    report(Progress(label, "failed"))
+                    return _summary(identity, absorber, known, reason=outcome.reason, is_from_store=True)
             document = _site_document(identity, absorber, calculator, outcome, source=source, fidelity=fidelity)
             store.put(document, _site_record(document, inputs, folder, run, started))
             if outcome.status is not Status.FAILED:

@@ -70,7 +70,7 @@ def _run_here(flow: Flow | Job, store: JobStore) -> None:
 
 def _run_side_by_side(flow: Flow, store: JobStore, n_processes: int, on_progress: Callable[[Progress], None]) -> None:
     with _jobflow_chatter_off():
-        ordered = list(flow.iterflow())
+        ordered = list(flow.iterflow())  # type: ignore[no-untyped-call]  # jobflow annotates only part
     roots = [job for job, parents in ordered if not parents]
     context = get_context("spawn")
     queue: SimpleQueue[Progress | None] = context.SimpleQueue()

@@ -13,7 +13,7 @@ from whiteline.calculators.interface import Calculator
 from whiteline.database import open_store
 from whiteline.database.documents import SpectrumDocument
 from whiteline.edges import Edge
-from whiteline.errors import CalculationError, InputError, ParameterError
+from whiteline.errors import CalculationError, InputError, ParameterError, StructureError
 from whiteline.progress import Progress
 from whiteline.settings import Settings, load_settings
 from whiteline.spectrum import Spectrum
@@ -41,6 +41,8 @@ class MaterialResult:
             from another cell of the same crystal.
         multiplicities: Number of equivalent sites of each of `sites` in the user's structure.
         is_computed: Whether each of `sites` was computed now; otherwise the store had it.
+        failures: Why computing each of `sites` failed now, empty where it did not; a failure to compute a stored
+            site again leaves what was stored.
     """
 
     name: str
@@ -49,6 +51,7 @@ class MaterialResult:
     site_indices: tuple[int, ...]
     multiplicities: tuple[int, ...]
     is_computed: tuple[bool, ...]
+    failures: tuple[str, ...]
 
     @property
     def spectrum(self) -> Spectrum:
@@ -139,21 +142,25 @@ def run_materials(
     calculator = make_calculator(code, preset=preset, values=parameters, settings=settings)
     fidelity = f"{code}:{preset}{'+' if parameters else ''}"
     maker = MaterialSpectrumMaker(SiteSpectrumMaker(workspace, calculator, fidelity))
-    flows = [
-        maker.make(named.structure, absorber, Edge.parse(edge), title=named.name, source=named.source)
-        for named in structures
-    ]
+    flows = [_make_flow(maker, named, absorber, Edge.parse(edge)) for named in structures]
     # Opening the store now makes a bad address or a full disk known before anything is computed.
     with open_store(workspace.database):
         pass
-    sites = [job for flow in flows for job in flow.jobs[:-1]]
+    sites = [job for flow in flows for job in flow.jobs[:-1] if isinstance(job, Job)]
     on_start({job.name: _estimate(calculator, job.function_args[0]) for job in sites}, n_processes)
-    outputs = run_flow(Flow(flows), n_processes=n_processes, on_progress=on_progress)
+    outputs = run_flow(Flow([*flows]), n_processes=n_processes, on_progress=on_progress)
     with open_store(workspace.database) as store:
         return [
             _result(named.name, [outputs[job.uuid] for job in flow.jobs], store.get)
             for named, flow in zip(structures, flows, strict=True)
         ]
+
+
+def _make_flow(maker: MaterialSpectrumMaker, named: NamedStructure, absorber: str, edge: Edge) -> Flow:
+    try:
+        return maker.make(named.structure, absorber, edge, title=named.name, source=named.source)
+    except StructureError as error:
+        raise StructureError(f"{named.source}: {error}") from error
 
 
 def _estimate(calculator: Calculator, absorber: Absorber) -> float:
@@ -173,4 +180,5 @@ def _result(name: str, outputs: list[dict[str, Any]], get: Callable[[str], Spect
         site_indices=tuple(site["site_index"] for site in sites),
         multiplicities=tuple(site["multiplicity"] for site in sites),
         is_computed=tuple(not site["is_from_store"] for site in sites),
+        failures=tuple(site["reason"] for site in sites),
     )

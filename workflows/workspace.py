@@ -17,9 +17,12 @@ from whiteline.settings import Settings
 
 __all__ = ["Workspace"]
 
+# Bytes; a run that failed with less room than its shortest output files is taken to have failed for that.
+_FULL = 256 * 1024
+
 
 @dataclass(frozen=True)
-class Workspace(MSONable):  # type: ignore[misc]  # monty ships no types
+class Workspace(MSONable):
     """Store and scratch of a workflow.
 
     Attributes:
@@ -64,6 +67,18 @@ class Workspace(MSONable):  # type: ignore[misc]  # monty ships no types
                 "--run-directory or WHITELINE_RUN_DIRECTORY"
             ) from error
         yield folder
+
+    def refuse_full_disk(self, folder: Path) -> None:
+        """Tell a run that failed for want of room from one that failed for its physics.
+
+        Raises:
+            StoreError: The disk of the run directory is full.
+        """
+        if shutil.disk_usage(folder).free < _FULL:
+            raise StoreError(
+                f"the disk of the run directory {folder} is full: make room or choose another place with "
+                "--run-directory or WHITELINE_RUN_DIRECTORY, and run the same command again"
+            )
 
     def discard(self, folder: Path) -> None:
         """Remove the folder of a stored run, unless runs are kept."""

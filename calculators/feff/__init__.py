@@ -21,7 +21,7 @@ __all__ = ["FeffCalculator", "FeffParameters"]
 
 
 @dataclass(frozen=True)
-class FeffCalculator(MSONable):  # type: ignore[misc]  # monty ships no types
+class FeffCalculator(MSONable):
     """FEFF as the workflows see it.
 
     Attributes:

@@ -54,7 +54,7 @@ class Cluster:
     @property
     def distances(self) -> np.ndarray:
         """Distance of each atom from the absorber, shape (n_atoms,) [Å]."""
-        return np.linalg.norm(self.positions, axis=1)
+        return np.asarray(np.linalg.norm(self.positions, axis=1))
 
     def n_within(self, radius: float) -> int:
         """Return the number of atoms, the absorber included, within `radius` [Å]."""
@@ -73,7 +73,7 @@ def build_cluster(absorber: Absorber, *, radius: float, grouping: PotentialGroup
     neighbours = structure.get_neighbors(structure[absorber.site_index], radius)
     if not neighbours:
         raise StructureError(
-            f"{absorber.label} has no neighbour within {radius} Å: FEFF needs at least one scatterer; raise fms_radius"
+            f"{absorber.label} has no neighbour within {radius} Å, FEFF needs a scatterer: raise cluster_radius"
         )
     groups = _group_sites(absorber, grouping)
     origin = structure[absorber.site_index].coords

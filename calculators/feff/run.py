@@ -35,8 +35,9 @@ _STAGE_WORDS = {
 }
 _ENVIRONMENT = {
     # FEFF allocates and frees its matrices at every energy. With glibc's defaults each time costs millions of
-    # page faults (benchmarks/feff_overhead.py); keeping the memory in the process changes no result.
-    "MALLOC_MMAP_THRESHOLD_": str(2**32),
+    # page faults (benchmarks/platform_overhead.py); keeping the memory in the process changes no result.
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TOP_PAD_": str(2**26),
     "MALLOC_TRIM_THRESHOLD_": str(2**32),
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",

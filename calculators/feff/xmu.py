@@ -39,6 +39,7 @@ class XmuTable:
         norm: What turns intensity into Å² per atom (FEFF's `xsedge`); None where FEFF prints none.
         core_hole_width: Full width at half maximum of the core hole [eV].
         fermi_energy: Fermi level from FEFF's zero [eV].
+        fermi_shift: Vr, by which the threshold lies below the Fermi level [eV].
         extra_broadening: Imaginary potential Vi [eV].
     """
 
@@ -51,12 +52,13 @@ class XmuTable:
     norm: float | None
     core_hole_width: float
     fermi_energy: float
+    fermi_shift: float
     extra_broadening: float
 
     @property
     def edge_energy(self) -> float:
-        """Photon energy of the Fermi level [eV]."""
-        return float(self.data[0, 0] - self.data[0, 1] + self.fermi_energy)
+        """Photon energy of the threshold, where the wave number is zero [eV]."""
+        return float(self.data[0, 0] - self.data[0, 1] + self.fermi_energy - self.fermi_shift)
 
 
 def read_xmu(path: Path) -> XmuTable:
@@ -85,6 +87,7 @@ def read_xmu(path: Path) -> XmuTable:
         norm=_positive(norm.group(1), path) if norm else None,
         core_hole_width=_value(r"Gam_ch", joined, path),
         fermi_energy=_value(r"Mu", joined, path),
+        fermi_shift=_value(r"Vr", joined, path, default=0.0),
         extra_broadening=_value(r"Vi", joined, path, default=0.0),
     )
 

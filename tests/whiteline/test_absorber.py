@@ -52,7 +52,7 @@ def test_symmetry_inequivalent_ti_sites_have_different_identities(name: str, ti_
 
 
 def test_spins_split_sites_that_are_otherwise_equivalent(copper: Structure) -> None:
-    iron = Structure(Lattice.cubic(2.87), ["Fe", "Fe"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    iron = Structure(Lattice.cubic(2.87), ["Fe", "Fe"], [[0.0, 0.0, 0.0], [0.5, 0.5, 0.5]])
     iron.add_spin_by_site([2.0, -2.0])
     assert len(find_absorbers(iron, "Fe", Edge.K)) == 2
     assert len(find_absorbers(copper, "Cu", Edge.K)) == 1
@@ -60,7 +60,7 @@ def test_spins_split_sites_that_are_otherwise_equivalent(copper: Structure) -> N
 
 def test_oxidation_states_belong_to_the_element_that_carries_them() -> None:
     rutile = Structure.from_spacegroup(
-        "P4_2/mnm", Lattice.tetragonal(4.594, 2.959), ["Ti4+", "O2-"], [[0, 0, 0], [0.305, 0.305, 0]]
+        "P4_2/mnm", Lattice.tetragonal(4.594, 2.959), ["Ti4+", "O2-"], [[0.0, 0.0, 0.0], [0.305, 0.305, 0.0]]
     )
     (absorber,) = find_absorbers(rutile, "Ti", Edge.K)
     assert (absorber.element, absorber.atomic_number, absorber.multiplicity) == ("Ti", 22, 2)

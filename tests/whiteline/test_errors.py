@@ -35,5 +35,10 @@ def test_a_hint_names_the_nearest_name() -> None:
     assert did_you_mean("scf_raduis", ["fms_radius", "scf_radius"]) == "did you mean 'scf_radius'?"
 
 
+def test_a_hint_looks_past_upper_and_lower_case() -> None:
+    assert did_you_mean("FMS_RADIUS", ["scf_radius", "fms_radius", "Vi"]) == "did you mean 'fms_radius'?"
+    assert did_you_mean("vI", ["scf_radius", "Vi"]) == "did you mean 'Vi'?"
+
+
 def test_a_hint_without_a_near_name_lists_what_is_known() -> None:
     assert did_you_mean("zzz", iter(["K", "L3"])) == "known: K, L3"

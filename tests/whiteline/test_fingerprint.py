@@ -1,6 +1,7 @@
 """The identity of a site: it must follow the physics and nothing else."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from pymatgen.core.structure import Structure
 from scipy.spatial.transform import Rotation  # type: ignore[import-untyped]  # ships no types
 
 from whiteline.fingerprint import calculation_id, content_hash, fingerprint_crystal
+from whiteline.structures import read_structure
 
 NAMES = ("mp-390", "mp-1203", "mvc-11115")
 few = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -61,7 +63,7 @@ def test_sites_keep_their_identity_in_reduced_cells(
 
 def test_sites_keep_their_identity_in_conventional_and_primitive_cells() -> None:
     anatase = Structure.from_spacegroup(
-        "I4_1/amd", Lattice.tetragonal(3.785, 9.514), ["Ti", "O"], [[0, 0, 0], [0, 0, 0.2081]]
+        "I4_1/amd", Lattice.tetragonal(3.785, 9.514), ["Ti", "O"], [[0.0, 0.0, 0.0], [0.0, 0.0, 0.2081]]
     )
     primitive = anatase.get_primitive_structure()
     assert (len(anatase), len(primitive)) == (12, 6)
@@ -69,9 +71,20 @@ def test_sites_keep_their_identity_in_conventional_and_primitive_cells() -> None
     assert sites(primitive) == sites(anatase)
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("suffix", [".cif", ".vasp", ".json"])
+def test_sites_keep_their_identity_through_a_file(
+    ti_o_10: dict[str, Structure], tmp_path: Path, name: str, suffix: str
+) -> None:
+    # Written with eight decimals or more: far below the millionth of an ångström that may move a distance by a step.
+    path = tmp_path / f"crystal{suffix}"
+    ti_o_10[name].to(filename=str(path))
+    assert fingerprint_crystal(read_structure(path)).crystal_id == fingerprint_crystal(ti_o_10[name]).crystal_id
+
+
 def test_mirror_images_share_their_identity() -> None:
     quartz = Structure.from_spacegroup(
-        "P3_221", Lattice.hexagonal(4.916, 5.405), ["Si", "O"], [[0.4697, 0, 0], [0.4135, 0.2669, 0.1191]]
+        "P3_221", Lattice.hexagonal(4.916, 5.405), ["Si", "O"], [[0.4697, 0.0, 0.0], [0.4135, 0.2669, 0.1191]]
     )
     mirrored = Structure(quartz.lattice, quartz.species, -quartz.frac_coords)
     assert fingerprint_crystal(mirrored) == fingerprint_crystal(quartz)
@@ -92,12 +105,12 @@ def test_another_element_far_from_the_site_is_another_site(copper: Structure) ->
 
 
 def test_the_absorbing_element_is_part_of_the_identity() -> None:
-    salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.2), ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.2), ["Mg", "O"], [[0.0, 0.0, 0.0], [0.5, 0.5, 0.5]])
     assert sites(salt, "Mg").isdisjoint(sites(salt, "O"))
 
 
 def test_spins_and_oxidation_states_are_part_of_the_identity() -> None:
-    iron = Structure(Lattice.cubic(2.87), ["Fe", "Fe"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    iron = Structure(Lattice.cubic(2.87), ["Fe", "Fe"], [[0.0, 0.0, 0.0], [0.5, 0.5, 0.5]])
     spin, charged = iron.copy(), iron.copy()
     spin.add_spin_by_site([2.0, -2.0])
     charged.add_oxidation_state_by_site([2, 3])
@@ -108,9 +121,11 @@ def test_spins_and_oxidation_states_are_part_of_the_identity() -> None:
 
 def test_polytypes_with_the_same_nearest_shells_differ() -> None:
     fcc = Structure(
-        Lattice.hexagonal(2.5, 2.5 * np.sqrt(6)), ["Co"] * 3, [[0, 0, 0], [1 / 3, 2 / 3, 1 / 3], [2 / 3, 1 / 3, 2 / 3]]
+        Lattice.hexagonal(2.5, 2.5 * np.sqrt(6)),
+        ["Co"] * 3,
+        [[0.0, 0.0, 0.0], [1 / 3, 2 / 3, 1 / 3], [2 / 3, 1 / 3, 2 / 3]],
     )
-    hcp = Structure(Lattice.hexagonal(2.5, 2.5 * np.sqrt(8 / 3)), ["Co"] * 2, [[0, 0, 0], [1 / 3, 2 / 3, 0.5]])
+    hcp = Structure(Lattice.hexagonal(2.5, 2.5 * np.sqrt(8 / 3)), ["Co"] * 2, [[0.0, 0.0, 0.0], [1 / 3, 2 / 3, 0.5]])
     assert sites(fcc, "Co").isdisjoint(sites(hcp, "Co"))
 
 

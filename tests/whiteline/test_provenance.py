@@ -34,7 +34,7 @@ def test_a_stored_record_states_its_schema_version(record: ProvenanceRecord) -> 
 
 
 def test_a_record_of_a_newer_whiteline_is_refused_with_the_remedy(record: ProvenanceRecord) -> None:
-    with pytest.raises(SchemaVersionError, match="schema version 99.*pip install -U"):
+    with pytest.raises(SchemaVersionError, match=r"schema version 99.*pip install -U"):
         ProvenanceRecord.from_dict({**record.to_dict(), "schema_version": 99})
 
 
@@ -55,8 +55,8 @@ def test_a_record_cannot_be_edited(record: ProvenanceRecord) -> None:
 
 
 def test_changing_what_to_dict_returned_leaves_the_record_alone(record: ProvenanceRecord) -> None:
-    record.to_dict()["parameters"]["energy_grid"].clear()
-    assert record.parameters["energy_grid"]
+    record.to_dict()["parameters"].clear()
+    assert record.parameters["fms_radius"] == 9.0
 
 
 def test_library_versions_are_the_installed_ones_and_leave_absent_ones_out() -> None:

@@ -69,7 +69,7 @@ def test_force_computes_again_and_keeps_one_document_with_two_records(
 
 def test_a_failed_site_takes_no_other_with_it(settings: Settings, quick: dict[str, Any]) -> None:
     # A pair of copper atoms and one that has no neighbour within reach of FEFF.
-    structure = Structure(Lattice.cubic(30.0), ["Cu"] * 3, [[0, 0, 0], [2.3 / 30, 0, 0], [0.5, 0.5, 0.5]])
+    structure = Structure(Lattice.cubic(30.0), ["Cu"] * 3, [[0.0, 0.0, 0.0], [2.3 / 30, 0.0, 0.0], [0.5, 0.5, 0.5]])
     result = run_material(structure, "Cu", "K", parameters=quick, settings=settings)
     by_site = dict(zip(result.site_indices, result.sites, strict=True))
     assert by_site[0].status.has_spectrum
@@ -171,7 +171,7 @@ def test_an_unwritable_run_directory_is_named(copper: Structure, settings: Setti
 
 
 def test_coincident_atoms_and_nan_never_reach_feff(copper: Structure, settings: Settings) -> None:
-    close = Structure(Lattice.cubic(4.0), ["Cu", "Cu"], [[0, 0, 0], [0.075, 0, 0]])
+    close = Structure(Lattice.cubic(4.0), ["Cu", "Cu"], [[0.0, 0.0, 0.0], [0.075, 0.0, 0.0]])
     with pytest.raises(StructureError, match=r"0\.30 Å apart"):
         run_material(close, "Cu", settings=settings)
     wild = copper.copy()

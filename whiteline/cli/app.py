@@ -11,8 +11,19 @@ __all__ = ["app", "main"]
 
 _INTERRUPTED = 130  # what typer returns after Ctrl-C
 
+_EXAMPLES = """
+[bold]Examples[/bold]
+
+  whiteline doctor
+
+  whiteline run anatase.cif --absorber Ti --preset fast
+
+  whiteline query --absorber Ti
+"""
+
 app = typer.Typer(
     name="whiteline",
+    epilog=_EXAMPLES,
     help="Core-level spectra from crystal structures: compute, store, query, plot.",
     no_args_is_help=True,
     rich_markup_mode="rich",

@@ -76,7 +76,7 @@ class LiveProgress:
             if progress.stage == "done":
                 self._computed.append((estimate, now - started))
         if not self._console.is_terminal:
-            self._console.print(f"{progress.label}: {progress.stage} ({self._summary()})", highlight=False)
+            self._console.print(f"{progress.label}: {progress.stage} ({self._summary()})", soft_wrap=True)
 
     def _summary(self) -> str:
         n_done = sum(self._counts.values())

@@ -16,7 +16,7 @@ Database = Annotated[
     typer.Option(
         "--db",
         metavar="PATH|mongodb://…",
-        help="Store to use.  [default: WHITELINE_DATABASE or the data folder]",
+        help="Store to use (default: WHITELINE_DATABASE, or the data folder).",
     ),
 ]
 
@@ -43,7 +43,7 @@ def parse_assignments(texts: list[str] | None) -> dict[str, Any]:
     for text in texts or []:
         name, separator, value = text.partition("=")
         if not separator or not name.strip():
-            raise ParameterError(f"expected NAME=VALUE, got {text!r}")
+            raise ParameterError(f"--set expects NAME=VALUE, e.g. fms_radius=6, got {text!r}")
         try:
             values[name.strip()] = json.loads(value)
         except json.JSONDecodeError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal
 
 from rich.box import SIMPLE_HEAD
@@ -14,18 +15,32 @@ __all__ = ["make_console", "make_table", "status_text"]
 _COLOURS = {"converged": "green", "unconverged": "yellow", "failed": "red"}
 
 
-def make_console() -> Console:
-    """Return a console for tables: as wide as the terminal, and wide enough for any table in a pipe or a file."""
-    console = Console()
-    return console if console.is_terminal else Console(width=160)
+def make_console(*, is_error: bool = False) -> Console:
+    """Return a console: as wide as the terminal, and wide enough for any table in a pipe or a file.
+
+    It prints square brackets and colons as they are: names of files and packages contain them.
+
+    Args:
+        is_error: Write to standard error.
+    """
+    console = Console(stderr=is_error, markup=False, emoji=False, highlight=False)
+    if not console.is_terminal:
+        console.width = 160
+    return console
 
 
-def make_table(*columns: str) -> Table:
-    """Return an empty table; a `>` in front of a name aligns its column to the right."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), header_style="bold")
-    for i, name in enumerate(columns):
+def make_table(*columns: str, wrapped: Collection[str] = ()) -> Table:
+    """Return an empty table; a `>` in front of a name aligns its column to the right.
+
+    Args:
+        columns: Names of the columns.
+        wrapped: Names of those that may take several lines on a narrow terminal; the others stay whole.
+    """
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for name in columns:
         justify: Literal["left", "right"] = "right" if name.startswith(">") else "left"
-        table.add_column(name.lstrip(">"), justify=justify, no_wrap=i == 0, overflow="fold")
+        label = name.lstrip(">")
+        table.add_column(label, justify=justify, no_wrap=label not in wrapped, overflow="fold")
     return table
 
 

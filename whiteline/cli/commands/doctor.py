@@ -27,17 +27,19 @@ class Finding(NamedTuple):
 @app.command(epilog="[bold]Example[/bold]\n\n  whiteline doctor --db mongodb://localhost/whiteline")
 def doctor(database: Database = None) -> int:
     """Show which engines, stores, GPU and pretrained models this machine has, and how to get the rest."""
+    from rich.text import Text
+
     from whiteline.cli.tables import make_console, make_table
     from whiteline.settings import load_settings
 
     settings = load_settings(database=database)
     console = make_console()
-    table = make_table("part", "", "found", "how to get it")
+    table = make_table("part", "", "found", "how to get it", wrapped=("found", "how to get it"))
     is_ready = True
     for is_needed, finding in _findings(settings):
         is_ready &= finding.is_usable or not is_needed
-        mark = "[green]yes[/green]" if finding.is_usable else "[red]no[/red]" if is_needed else "[dim]–[/dim]"
-        table.add_row(finding.part, mark, finding.found, finding.remedy)
+        word, style = ("yes", "green") if finding.is_usable else ("no", "red") if is_needed else ("–", "dim")
+        table.add_row(finding.part, Text(word, style=style), finding.found, finding.remedy)
     console.print(table)
     console.print(
         "Ready: `whiteline run STRUCTURE --absorber ELEMENT`."

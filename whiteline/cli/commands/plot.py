@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from whiteline.cli.app import app
+from whiteline.cli.labels import source_name
 from whiteline.cli.options import Database, open_existing
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _EXAMPLES = """
 
 @app.command(epilog=_EXAMPLES)
 def plot(
-    ids: Annotated[list[str], typer.Argument(metavar="ID…", help="Ids of spectra, or enough of their beginnings.")],
+    ids: Annotated[list[str], typer.Argument(metavar="ID", help="Ids of spectra, or enough of their beginnings.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="PNG, SVG or PDF file.")],
     align: Annotated[bool, typer.Option("--align", help="Shift each spectrum onto the first.")] = False,
     offset: Annotated[float, typer.Option("--offset", help="Raise each curve above the one before.")] = 0.0,
@@ -37,32 +38,40 @@ def plot(
 ) -> int:
     """Draw spectra over one another into a PNG, SVG or PDF file."""
     from whiteline.errors import InputError, ParameterError, did_you_mean
-    from whiteline.plotting import Curve, plot_spectra, save_figure
+    from whiteline.plotting import Curve, Units, plot_spectra, save_figure
     from whiteline.status import Status
 
-    if units not in ("absolute", "area", "max"):
-        raise ParameterError(f"unknown units {units!r}: {did_you_mean(units, ('absolute', 'area', 'max'))}")
+    known = [member.value for member in Units]
+    if units not in known:
+        raise ParameterError(f"unknown units {units!r}: {did_you_mean(units, known)}")
     with open_existing(database) as store:
         documents = [store.get(spectrum_id) for spectrum_id in ids]
     curves = []
-    for document in documents:
+    for document, label in zip(documents, _labels(documents), strict=True):
         if document.spectrum is None:
-            raise InputError(f"{document.id[:10]} has no spectrum to plot: {document.reason}")
-        curves.append(Curve(document.spectrum, _label(document), document.status is Status.UNCONVERGED))
-    figure = plot_spectra(
-        curves,
-        title=title,
-        is_aligned=align,
-        offset=offset,
-        units=units,
-        window=window,  # type: ignore[arg-type]
-    )
+            raise InputError(
+                f"{document.id[:10]} ({document.status}) has no spectrum to plot: {document.reason}; "
+                f"`whiteline show {document.id[:10]}` says more"
+            )
+        curves.append(Curve(document.spectrum, label, document.status is Status.UNCONVERGED))
+    figure = plot_spectra(curves, title=title, is_aligned=align, offset=offset, units=Units(units), window=window)
     save_figure(figure, output)
     typer.echo(f"wrote {output}")
     return 0
 
 
+def _labels(documents: list[SpectrumDocument]) -> list[str]:
+    """Return what tells the spectra apart, with the id where nothing else does."""
+    labels = [_label(document) for document in documents]
+    return [
+        f"{label} ({document.id[:7]})" if labels.count(label) > 1 else label
+        for label, document in zip(labels, documents, strict=True)
+    ]
+
+
 def _label(document: SpectrumDocument) -> str:
+    name = source_name(document.source)
+    material = document.formula if name in ("", document.formula) else f"{name} {document.formula}"
     site = "average" if document.site_index is None else f"site {document.site_index}"
     note = "" if document.status == "converged" else f", {document.status}"
-    return f"{document.formula} {document.absorber} {document.edge} {site}, {document.fidelity}{note}"
+    return f"{material} {document.absorber} {document.edge} {site}, {document.fidelity}{note}"

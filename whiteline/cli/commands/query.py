@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from whiteline.cli.app import app
 from whiteline.cli.options import Database, open_existing
+
+if TYPE_CHECKING:
+    from whiteline.database.query import SpectrumQuery
+    from whiteline.database.store import SpectrumStore
+
+# Columns from which on the source has a place beside the rest.
+_WIDE = 100
+# Latest spectra looked through for the names of parameters.
+_N_SAMPLE = 200
 
 _EXAMPLES = """
 [bold]Examples[/bold]
@@ -53,10 +62,11 @@ def query(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line instead of a table.")] = False,
     database: Database = None,
 ) -> int:
-    """List stored spectra: id, formula, site, code, status, energy range and date."""
+    """List stored spectra: id, formula, site, code, status, energy range, date and source."""
     import json
     from dataclasses import asdict
 
+    from whiteline.cli.labels import source_name
     from whiteline.cli.tables import make_console, make_table, status_text
     from whiteline.database.query import SpectrumQuery
 
@@ -82,30 +92,51 @@ def query(
     with open_existing(database) as store:
         found = list(store.summaries(wanted))
         n_found = store.count(wanted)
+        hints = [] if found or not where else _unknown_parameters(store, wanted)
+    for hint in hints:
+        typer.echo(f"whiteline: note: {hint}", err=True)
     if as_json:
         for summary in found:
             typer.echo(json.dumps(asdict(summary)))
         return 0
     console = make_console()
-    table = make_table("id", "formula", "site", "code", "status", ">energies (eV)", "date")
+    is_wide = console.width >= _WIDE
+    names = ["id", "formula", "site", "code", "status", ">eV", "date", *(["source"] if is_wide else [])]
+    table = make_table(*names, wrapped=("formula", "site", "source"))
     for s in found:
         site = f"{s.absorber}{s.site_index} {s.edge}" if s.site_index is not None else f"{s.absorber} {s.edge} average"
         has_axis = s.energy_min is not None and s.energy_max is not None
         energies = f"{s.energy_min:.0f}–{s.energy_max:.0f}" if has_axis else "–"
-        table.add_row(s.id[:10], s.formula, site, s.fidelity, status_text(s.status), energies, s.created_at[:10])
+        source = [source_name(s.source)] if is_wide else []
+        status_cell = status_text(s.status)
+        table.add_row(s.id[:10], s.formula, site, s.fidelity, status_cell, energies, s.created_at[:10], *source)
     if found:
         console.print(table)
     console.print(
-        f"{n_found} spectra found" + (f", the first {len(found)} shown (--limit)" if n_found > len(found) else "")
+        f"{n_found} {'spectrum' if n_found == 1 else 'spectra'} found"
+        + (f", the first {len(found)} shown (--limit)" if n_found > len(found) else "")
     )
     return 0
+
+
+def _unknown_parameters(store: SpectrumStore, wanted: SpectrumQuery) -> list[str]:
+    """Return a hint for each condition on a parameter that no spectrum of the same code has."""
+    from whiteline.database.query import SpectrumQuery
+    from whiteline.errors import did_you_mean
+
+    sample = store.summaries(SpectrumQuery(code=wanted.code, sort="-created_at", limit=_N_SAMPLE))
+    known = {name for summary in sample for name in summary.parameters}
+    names = [condition.name for condition in wanted.conditions if condition.name.partition(".")[0] not in known]
+    return [
+        f"no parameter of a stored spectrum is called {name!r}: {did_you_mean(name, sorted(known))}" for name in names
+    ]
 
 
 def _conditions(texts: list[str]) -> dict[str, Any]:
     """Return conditions such as `fms_radius>=6` as the query takes them.
 
     >>> _conditions(["fms_radius>=6", "core_hole=RPA"])
-    {'fms_radius': ('>=', 6), 'core_hole': ('=', 'RPA')}
+    {'fms_radius': ('>=', 6), 'core_hole': ('==', 'RPA')}
     """
     import json
     import re
@@ -114,10 +145,13 @@ def _conditions(texts: list[str]) -> dict[str, Any]:
 
     conditions: dict[str, Any] = {}
     for text in texts:
-        match = re.fullmatch(r"\s*([\w.]+)\s*(>=|<=|!=|=|>|<)\s*(.+)", text)
+        match = re.fullmatch(r"\s*([\w.]+)\s*(>=|<=|!=|==|=|>|<)\s*(.+)", text)
         if not match:
-            raise ParameterError(f"expected NAME OPERATOR VALUE with =, !=, <, <=, > or >=, got {text!r}")
-        name, operator, value = match.groups()
+            raise ParameterError(f"--where expects NAME OPERATOR VALUE with =, !=, <, <=, > or >=, got {text!r}")
+        name, sign, value = match.groups()
+        if name in conditions:
+            raise ParameterError(f"--where takes one condition on a parameter, got several on {name!r}")
+        operator = "==" if sign == "=" else sign
         try:
             conditions[name] = (operator, json.loads(value))
         except json.JSONDecodeError:

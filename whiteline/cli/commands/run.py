@@ -28,7 +28,7 @@ def run(
     structures: Annotated[
         list[str],
         typer.Argument(
-            metavar="STRUCTURE…",
+            metavar="STRUCTURE",
             help="CIF, POSCAR, XYZ with a cell, pymatgen JSON (file#key), folder, glob or mp-id.",
         ),
     ],
@@ -51,15 +51,13 @@ def run(
     keep_runs: Annotated[bool, typer.Option("--keep-runs", help="Keep the run directories of finished sites.")] = False,
 ) -> int:
     """Compute the spectrum of every inequivalent absorber and of the material, unless the store has it."""
-    from rich.console import Console
-
     from whiteline.cli.live import LiveProgress
     from whiteline.cli.tables import make_console
     from whiteline.settings import load_settings
 
     settings = load_settings(database=database, run_directory=run_directory, keep_runs=keep_runs or None)
-    console = make_console()
-    with LiveProgress(Console(stderr=True)) as live:
+    parameters = parse_assignments(values)
+    with LiveProgress(make_console(is_error=True)) as live:
         live.announce("reading structures")
         from whiteline.structures import read_structures
         from whiteline.workflows.material import run_materials
@@ -71,21 +69,21 @@ def run(
             edge,
             code=engine,
             preset=preset,
-            parameters=parse_assignments(values),
+            parameters=parameters,
             n_processes=n_processes,
             is_forced=force,
             settings=settings,
             on_start=live.expect,
             on_progress=live.update,
         )
-    _print_results(console, results)
-    return 1 if any(not result.material.status.has_spectrum for result in results) else 0
+    _print_results(make_console(), results)
+    return 0 if all(result.material.status.has_spectrum and not any(result.failures) for result in results) else 1
 
 
 def _print_results(console, results: list[MaterialResult]) -> None:  # type: ignore[no-untyped-def]  # rich is imported late
     from whiteline.cli.tables import make_table, status_text
 
-    table = make_table("id", "material", "site", ">mult.", "status", "origin")
+    table = make_table("id", "material", "site", ">mult.", "status", "origin", wrapped=("material", "site"))
     for result in results:
         for site, index, multiplicity, is_new in zip(
             result.sites, result.site_indices, result.multiplicities, result.is_computed, strict=True
@@ -105,14 +103,18 @@ def _print_results(console, results: list[MaterialResult]) -> None:  # type: ign
     console.print(table)
     n_computed = sum(sum(result.is_computed) for result in results)
     n_stored = sum(len(result.is_computed) for result in results) - n_computed
-    if not n_computed:
+    if not n_computed and not any(any(result.failures) for result in results):
         console.print("Nothing was computed: every site was in the store already (--force computes it again).")
     elif n_stored:
         console.print(f"{n_computed} site(s) computed, {n_stored} served from the store.")
     for result in results:
-        for site, index in zip(result.sites, result.site_indices, strict=True):
+        for site, index, failure in zip(result.sites, result.site_indices, result.failures, strict=True):
+            where = f"{result.name} site {index}"
             if site.reason:
-                console.print(f"{result.name} site {index} {site.status}: {site.reason}", style="yellow", markup=False)
+                console.print(f"{where} {site.status}: {site.reason}", style="yellow", soft_wrap=True)
+            elif failure:
+                words = f"{where} could not be computed again, its earlier spectrum is kept: {failure}"
+                console.print(words, style="yellow", soft_wrap=True)
     good = next((r.material.id[:10] for r in results if r.material.status.has_spectrum), None)
     if good:
         console.print(f"Next: whiteline plot {good} -o spectrum.png", style="dim")

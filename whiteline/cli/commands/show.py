@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from whiteline.cli.app import app
+from whiteline.cli.labels import program_name
 from whiteline.cli.options import Database, open_existing
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def show(
         ),
         (
             "Parents",
-            [(parent.id[:10], f"{parent.absorber}{parent.site_index} {parent.status}") for parent in parents],
+            [(p.id[:10], f"{_absorber_text(p)}, {p.status}") for p in parents],
         ),
         ("Parameters", sorted((name, _text(value)) for name, value in document.parameters.items())),
         *(
@@ -79,7 +80,7 @@ def _spectrum_rows(document: SpectrumDocument) -> list[tuple[str, str]]:
             f"{document.formula}, {document.space_group_symbol} ({document.space_group}), from {document.source}",
         ),
         ("absorber", _absorber_text(document)),
-        ("code", f"{document.code_version or document.code}, {document.fidelity}"),
+        ("code", f"{program_name(document.code, document.code_version)}, {document.fidelity}"),
         ("status", f"{document.status}{': ' + document.reason if document.reason else ''}"),
         ("stored", document.created_at),
     ]
@@ -107,7 +108,7 @@ def _absorber_text(document: SpectrumDocument) -> str:
 def _record_rows(record: ProvenanceRecord) -> list[tuple[str, str]]:
     return [
         ("activity", record.activity),
-        ("code", f"{record.code} {record.code_version}".strip()),
+        ("code", program_name(record.code, record.code_version)),
         ("libraries", ", ".join(f"{name} {version}" for name, version in sorted(record.libraries.items()))),
         ("host", f"{record.host}, {record.system}"),
         ("time", f"{record.started_at} to {record.ended_at}, {record.wall_time:.1f} s"),

@@ -1,0 +1,75 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from whiteline.calculators.feff import FeffCalculator, FeffParameters
+from whiteline.calculators.feff.parameters import CoreHole, EnergyGrid
+from whiteline.errors import ParameterError
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"fms_radius": 1.0}, "fms_radius.*greater than or equal to 2"),
+        ({"fms_radius": float("nan")}, "fms_radius"),
+        ({"scf_radius": float("inf")}, "scf_radius"),
+        ({"scf_max_iterations": 0}, "scf_max_iterations.*got 0"),
+        ({"scf_max_iterations": 2.5}, "scf_max_iterations"),
+        ({"scf_mixing": 0}, "scf_mixing"),
+        ({"core_hole": "rpa"}, "core_hole.*'RPA'"),
+        ({"exchange": (9, 2)}, "exchange.0"),
+        ({"k_max": "far"}, "k_max.*got 'far'"),
+        ({"potentials": "atom"}, "potentials.*'site'"),
+        ({"hole_width": -1}, "hole_width"),
+        ({"cluster_radius": 5.0}, "cluster_radius 5.0 Å must reach at least 9.0 Å"),
+        ({"energy_grid": [{"kind": "k_grid", "start": 1, "stop": 0, "step": 0.1}]}, "stop 0.0 must be above start 1.0"),
+        ({"energy_grid": [{"kind": "k_grid", "start": 0, "stop": 1, "step": 0}]}, "energy_grid.0.step"),
+        ({"energy_grid": [{"kind": "q_grid", "start": 0, "stop": 1, "step": 1}]}, "energy_grid.0.kind"),
+        ({"FMS_radius": 5.0}, "unknown parameter 'FMS_radius': did you mean 'fms_radius'"),
+    ],
+)
+def test_a_parameter_out_of_range_is_refused_by_name(values: dict[str, Any], words: str) -> None:
+    with pytest.raises(ParameterError, match=words):
+        FeffCalculator.from_values(values)
+
+
+def test_the_defaults_are_those_of_the_materials_project() -> None:
+    # Mathew et al., doi:10.1038/sdata.2018.151.
+    p = FeffParameters()
+    assert (p.scf_radius, p.fms_radius, p.core_hole, p.exchange) == (7.0, 9.0, CoreHole.RPA, (0, 2))
+    assert (p.scf_max_iterations, p.scf_mixing, p.scf_n_mix, p.s02) == (100, 0.2, 3, 0.0)
+
+
+def test_the_identity_of_a_calculation_holds_the_physics_and_not_the_machine() -> None:
+    one = FeffCalculator.from_values({"fms_radius": 5, "scf_radius": None}, command="feff9", timeout=1.0)
+    two = FeffCalculator.from_values({"scf_radius": None, "fms_radius": 5.0})
+    assert one.parameters_dict == two.parameters_dict
+    assert set(one.parameters_dict) == set(FeffParameters.model_fields)
+
+
+def test_parameters_survive_their_dictionary() -> None:
+    values = {"core_hole": "none", "energy_grid": [{"kind": "e_grid", "start": -5, "stop": 20, "step": 0.5}]}
+    calculator = FeffCalculator.from_values(values)
+    assert FeffCalculator.from_values(calculator.parameters_dict) == calculator
+
+
+def test_a_calculator_survives_json() -> None:
+    calculator = FeffCalculator.from_values({"fms_radius": 5.0, "scf_radius": None}, command="x y", timeout=5.0)
+    assert FeffCalculator.from_dict(calculator.as_dict()) == calculator
+
+
+def test_the_listed_atoms_reach_9_angstrom_and_every_larger_radius() -> None:
+    assert FeffParameters(scf_radius=4.0, fms_radius=5.5).cluster_radius == 9.0
+    assert FeffParameters(scf_radius=4.0, fms_radius=10.0).cluster_radius == 10.0
+    assert FeffParameters(scf_radius=11.5, fms_radius=6.0).cluster_radius == 11.5
+    assert FeffParameters(cluster_radius=12.0).cluster_radius == 12.0
+
+
+def test_a_complete_spectrum_ends_within_the_last_step_of_its_grid() -> None:
+    in_k = EnergyGrid(kind="k_grid", start=0, stop=6, step=0.04)
+    in_energy = EnergyGrid(kind="e_grid", start=0, stop=20.5, step=0.5)
+    assert FeffParameters(energy_grid=(in_k,)).complete_above == pytest.approx(5.96)
+    # E = 3.81 eV Å² k².
+    assert FeffParameters(energy_grid=(in_energy,)).complete_above == pytest.approx(np.sqrt(20 / 3.81), rel=1e-5)
+    assert FeffParameters(energy_grid=(), k_max=5, k_step=0.05).complete_above == pytest.approx(4.95)
