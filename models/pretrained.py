@@ -39,5 +39,6 @@ def find_pretrained(data: Path | None) -> list[PretrainedModel]:
             name = json.loads(card.read_text(encoding="utf-8"))["@class"]
         except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
             continue
-        found.append(PretrainedModel(card.parent.name, str(name), card.parent))
+        if isinstance(name, str) and name:
+            found.append(PretrainedModel(card.parent.name, name, card.parent))
     return found

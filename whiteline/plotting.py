@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -29,6 +30,8 @@ FORMATS = ("png", "svg", "pdf")
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 # One for each round of colours; dashes are kept for what did not converge.
 _LINES = ("-", "-.", ":")
+# Characters in a line of the title.
+_N_TITLE = 72
 # More curves than this leave no room for a legend among them.
 _N_INSIDE = 7
 
@@ -108,7 +111,7 @@ def plot_spectra(
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25, linewidth=0.6)
     # Dollar signs in names of files are no formulas.
-    axes.set_title(title, fontsize=11, pad=10, wrap=True, parse_math=False)
+    axes.set_title(textwrap.fill(title, _N_TITLE), fontsize=11, pad=10, parse_math=False)
     _add_legend(figure, axes, [curve.label for curve in drawn])
     return figure
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jobflow import Flow
+from jobflow import Flow, Job
 
 from whiteline.absorber import Absorber
 from whiteline.calculators.interface import Calculator

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -54,6 +55,10 @@ def main() -> None:
     """Run the command line; an error is one clear message and an exit code above zero."""
     from whiteline.cli import commands  # noqa: F401  # registers the commands
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A terminal that knows no Greek or dashes shows their codes; nothing is lost and nothing breaks.
+            stream.reconfigure(errors="backslashreplace")
     is_debug = "--debug" in sys.argv
     # `whiteline run … --debug` means the same as `whiteline --debug run …`.
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]

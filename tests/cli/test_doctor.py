@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import Command
+
+
+def line_of(text: str, part: str) -> str:
+    return next(line for line in text.splitlines() if line.startswith(part))
+
+
+def test_a_fresh_machine_is_ready_and_the_store_is_not_made(whiteline: Command, tmp_path: Path) -> None:
+    answer = whiteline("doctor")
+    assert answer.code == 0
+    assert "Ready: `whiteline run STRUCTURE --absorber ELEMENT`." in answer.out
+    assert "(made by the first run)" in answer.out
+    assert not (tmp_path / "spectra.db").exists()
+
+
+def test_extras_keep_their_square_brackets(whiteline: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    from importlib.metadata import PackageNotFoundError
+
+    import whiteline.cli.commands.doctor as doctor
+
+    def version(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(doctor, "version", version)
+    text = whiteline("doctor").out
+    assert "pip install 'whiteline[mp]' and set MP_API_KEY" in line_of(text, "Materials Project")
+    assert "pip install 'whiteline[learn]'" in line_of(text, "GPU")
+
+
+def test_a_machine_without_feff_is_not_ready(whiteline: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHITELINE_FEFF_COMMAND", "no-such-feff --fast")
+    answer = whiteline("doctor")
+    assert answer.code == 1
+    assert line_of(answer.out, "FEFF").split()[:4] == ["FEFF", "no", "no", "no-such-feff"]
+    assert "correct or unset WHITELINE_FEFF_COMMAND" in answer.out
+
+
+def test_a_store_is_counted(whiteline: Command, store: Path) -> None:
+    text = whiteline("doctor").out
+    assert line_of(text, "store").split()[:3] == ["store", "yes", f"sqlite:///{store},"]
+    assert "4 spectra" in text
+
+
+def test_a_damaged_store_is_a_finding_and_the_rest_is_still_shown(whiteline: Command, tmp_path: Path) -> None:
+    (tmp_path / "spectra.db").write_bytes(b"not a database" * 100)
+    answer = whiteline("doctor")
+    assert answer.code == 1
+    assert line_of(answer.out, "store").split()[1] == "no"
+    assert "Materials Project" in answer.out
+
+
+def test_pretrained_models_are_named(whiteline: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "data" / "M3GNet-MP"
+    folder.mkdir(parents=True)
+    (folder / "model.json").write_text('{"@class": "M3GNet"}')
+    (folder / "state.pt").write_bytes(b"")
+    monkeypatch.setenv("WHITELINE_DATA", str(tmp_path / "data"))
+    assert "M3GNet-MP (M3GNet)" in line_of(whiteline("doctor").out, "pretrained models")

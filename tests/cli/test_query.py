@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from .conftest import Command
+
+
+def test_the_table_names_site_code_status_energies_and_source(whiteline: Command, ids: dict[str, str]) -> None:
+    answer = whiteline("query", "--kind", "site")
+    line = next(line for line in answer.out.splitlines() if line.startswith(ids["copper[strained] site"][:10]))
+    assert line.split()[1:4] == ["Cu", "Cu0", "K"]
+    assert "feff:standard+" in line
+    assert "converged" in line
+    assert line.rstrip().endswith("copper[strained]")
+    assert "2 spectra found" in answer.out
+
+
+def test_json_is_one_object_a_line(whiteline: Command, ids: dict[str, str]) -> None:
+    lines = whiteline("query", "--json").out.splitlines()
+    assert {json.loads(line)["id"] for line in lines} == set(ids.values())
+
+
+@pytest.mark.parametrize(
+    ("options", "n_found"),
+    [
+        (["--absorber", "Cu", "--edge", "K"], 4),
+        (["--edge", "L3"], 0),
+        (["--formula", "Cu4", "--kind", "material"], 2),
+        (["--system", "Cu", "--space-group", "Fm-3m"], 4),
+        (["--space-group", "225", "--elements", "Cu", "--without", "O"], 4),
+        (["--any", "O", "--any", "Cu", "--code", "feff"], 4),
+        (["--status", "failed", "--status", "unconverged"], 0),
+        (["--fidelity", "feff:standard+", "--after", "2020-01-01"], 4),
+        (["--before", "2020-01-01"], 0),
+        (["--where", "core_hole=none", "--where", "fms_radius>=2.7"], 4),
+        (["--where", "core_hole==none"], 4),
+        (["--where", "scf_radius=null", "--where", "l_max!=1"], 0),
+        (["--where", "fms_radius<2.7"], 0),
+    ],
+)
+def test_every_option_narrows_what_is_found(whiteline: Command, store: Path, options: list[str], n_found: int) -> None:
+    answer = whiteline("query", *options, "--json")
+    assert (answer.code, len(answer.out.splitlines())) == (0, n_found)
+
+
+def test_nothing_found_is_said_and_is_no_error(whiteline: Command, store: Path) -> None:
+    answer = whiteline("query", "--absorber", "Ti")
+    assert (answer.code, answer.out.strip(), answer.err) == (0, "0 spectra found", "")
+
+
+def test_a_limit_says_how_many_more_there_are(whiteline: Command, store: Path) -> None:
+    assert "4 spectra found, the first 1 shown (--limit)" in whiteline("query", "--limit", 1).out
+
+
+def test_sorting_backwards_turns_the_list_round(whiteline: Command, store: Path) -> None:
+    forward = whiteline("query", "--json", "--sort", "id").out.splitlines()
+    assert whiteline("query", "--json", "--sort", "-id").out.splitlines() == forward[::-1]
+
+
+def test_a_misspelt_parameter_that_finds_nothing_is_named(whiteline: Command, store: Path) -> None:
+    answer = whiteline("query", "--where", "fms_radios>=2")
+    assert "no parameter of a stored spectrum is called 'fms_radios': did you mean 'fms_radius'?" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--where", "fms_radius"], "--where expects NAME OPERATOR VALUE"),
+        (["--where", "l_max>=1", "--where", "l_max<=3"], "several on 'l_max'"),
+        (["--status", "convergd"], "did you mean 'converged'?"),
+        (["--absorber", "cu"], "did you mean 'Cu'?"),
+        (["--sort", "formla"], "did you mean 'formula'?"),
+        (["--space-group", "Fm3m"], "did you mean 'Fm-3m'?"),
+        (["--after", "yesterday"], "expected an ISO 8601 time"),
+    ],
+)
+def test_a_bad_value_names_what_was_expected(whiteline: Command, store: Path, options: list[str], words: str) -> None:
+    answer = whiteline("query", *options)
+    assert answer.code == 1
+    assert words in answer.err
+
+
+def test_no_store_yet_is_an_error_and_makes_none(whiteline: Command, tmp_path: Path) -> None:
+    answer = whiteline("query")
+    assert answer.code == 1
+    assert f"there is no store at {tmp_path / 'spectra.db'} yet" in answer.err
+    assert not (tmp_path / "spectra.db").exists()
+
+
+def test_eighty_columns_keep_ids_statuses_and_dates_whole(
+    whiteline: Command, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import rich.console
+
+    monkeypatch.setattr(rich.console.Console, "is_terminal", True)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "dumb")
+    text = re.sub(r"\x1b\[[0-9;]*m", "", whiteline("query", "--kind", "material").out)
+    assert max(map(len, text.splitlines())) <= 80
+    line = next(line for line in text.splitlines() if line.startswith(ids["copper material"][:10]))
+    assert {"feff:standard+", "converged"} < set(line.split())
+    assert re.search(r" \d{4}-\d\d-\d\d$", line)
