@@ -2,9 +2,9 @@
 
     python benchmarks/site_identity.py [--n-crystals 200]
 
-On the crystals of OmniXAS's Cu set (in the folder that WHITELINE_DATA names): how often noise on the coordinates
-changes names that should stay, how often a moved atom or a strain leaves names that should change, and whether inequivalent
-sites ever share one. Writes benchmarks/results/site_identity.json.
+On the crystals of OmniXAS's Cu set, in the folder that WHITELINE_DATA names: how often noise on the coordinates
+changes names that should stay, how often a moved atom or a strain leaves names that should change, and whether
+inequivalent sites ever share one. Writes benchmarks/results/site_identity.json.
 """
 
 from __future__ import annotations

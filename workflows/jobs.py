@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import reduce
+from math import gcd
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +34,10 @@ def site_calculation_id(absorber: Absorber, calculator: Calculator) -> str:
     )
 
 
-def material_id(absorber: Absorber, calculator: Calculator) -> str:
-    """Return the identity of the spectrum averaged over all sites of the absorbing element."""
-    return content_hash(
-        [
-            "material-1",
-            absorber.fingerprint.crystal_id,
-            absorber.element,
-            absorber.edge,
-            calculator.code,
-            calculator.parameters_dict,
-        ]
-    )
+def material_id(sites: list[dict[str, Any]]) -> str:
+    """Return the identity of an average: the site calculations with their shares, whatever the size of the cell."""
+    divisor = reduce(gcd, (site["multiplicity"] for site in sites))
+    return content_hash(["material-1", sorted([site["id"], site["multiplicity"] // divisor] for site in sites)])
 
 
 @job
@@ -201,7 +195,7 @@ def average_sites(
         fidelity: Code and preset.
     """
     started = utc_now()
-    identity = material_id(absorber, calculator)
+    identity = material_id(sites)
     parents = tuple(site["id"] for site in sites)
     with open_store(workspace.database) as store:
         if not workspace.is_forced and all(site["is_from_store"] for site in sites):

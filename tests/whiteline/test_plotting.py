@@ -114,19 +114,19 @@ def test_small_values_put_no_factor_where_the_title_is(tmp_path: Path) -> None:
     assert figure.axes[0].yaxis.get_offset_text().get_text() == ""
 
 
-def test_the_title_touches_neither_axis_nor_edge(tmp_path: Path) -> None:
+def test_the_title_touches_neither_axis_nor_edge() -> None:
     words = random.Random(0).choices(["edge", "anatase", "spectrum"], k=25)
     figure = plot_spectra([Curve(edge(), "a")], title=" ".join(words))
-    save_figure(figure, tmp_path / "x.png")
+    figure.draw_without_rendering()
     title = figure.axes[0].title.get_window_extent()
     assert title.y0 > figure.axes[0].get_window_extent().y1
     assert 0 <= title.x0 < title.x1 <= figure.bbox.x1
     assert title.y1 <= figure.bbox.y1
 
 
-def test_many_curves_move_the_legend_beside_the_axes(tmp_path: Path) -> None:
+def test_many_curves_move_the_legend_beside_the_axes() -> None:
     figure = plot_spectra([Curve(edge(5.0 + i), f"structure {i}") for i in range(20)])
-    save_figure(figure, tmp_path / "x.png")
+    figure.draw_without_rendering()
     legend = figure.legends[0].get_window_extent()
     assert legend.x0 >= figure.axes[0].get_window_extent().x1
     assert legend.y0 >= 0
