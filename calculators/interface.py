@@ -37,6 +37,7 @@ class Outcome:
         reason: Why the status is not `converged`.
         checks: Convergence and sanity checks.
         code_version: Version that the code printed.
+        output_files: Paths, inside the run directory, of the files that the spectrum was read from.
     """
 
     status: Status
@@ -44,6 +45,7 @@ class Outcome:
     reason: str = ""
     checks: tuple[Check, ...] = ()
     code_version: str = ""
+    output_files: tuple[str, ...] = ()
 
 
 class Calculator(Protocol):

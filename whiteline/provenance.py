@@ -16,7 +16,7 @@ from whiteline.errors import SchemaVersionError
 __all__ = ["PROVENANCE_SCHEMA_VERSION", "ProvenanceRecord", "library_versions", "utc_now"]
 
 PROVENANCE_SCHEMA_VERSION = 1
-_LIBRARIES = ("whiteline", "pymatgen", "spglib", "jobflow", "numpy", "scipy")
+_LIBRARIES = ("whiteline", "feff10-rs", "pymatgen", "spglib", "jobflow", "numpy", "scipy")
 
 
 def utc_now() -> str:

@@ -65,7 +65,7 @@ def compute_site(
                     report(Progress(label, "failed"))
                     return _summary(identity, absorber, known, reason=outcome.reason, is_from_store=True)
             document = _site_document(identity, absorber, calculator, outcome, source=source, fidelity=fidelity)
-            store.put(document, _site_record(document, inputs, folder, run, started))
+            store.put(document, _site_record(document, outcome, inputs, folder, run, started))
             if outcome.status is not Status.FAILED:
                 workspace.discard(folder)
     report(Progress(label, "failed" if outcome.status is Status.FAILED else "done"))
@@ -146,9 +146,14 @@ def _site_document(
 
 
 def _site_record(
-    document: SpectrumDocument, inputs: Mapping[str, str], folder: Path, run: RunReport, started: str
+    document: SpectrumDocument,
+    outcome: Outcome,
+    inputs: Mapping[str, str],
+    folder: Path,
+    run: RunReport,
+    started: str,
 ) -> ProvenanceRecord:
-    outputs = {p.relative_to(folder).as_posix(): _checksum(p.read_bytes()) for p in sorted(folder.rglob("xmu.dat"))}
+    outputs = {name: _checksum((folder / name).read_bytes()) for name in outcome.output_files}
     return ProvenanceRecord(
         activity=f"{document.code}-site",
         inputs={
@@ -164,7 +169,6 @@ def _site_record(
         started_at=started,
         ended_at=utc_now(),
         timings=run.timings,
-        libraries=library_versions("feff10-rs"),
     )
 
 

@@ -52,6 +52,7 @@ def parse_run(directory: Path, absorber: Absorber, parameters: FeffParameters) -
         reason="; ".join(f"{check.name}: {check.detail}" for check in failed),
         checks=checks,
         code_version=tables[0].version,
+        output_files=tuple(f"{part}/xmu.dat" if len(parts) > 1 else "xmu.dat" for part in parts),
     )
 
 

@@ -47,6 +47,16 @@ def test_a_store_is_counted(whiteline: Command, store: Path) -> None:
     assert "4 spectra" in text
 
 
+def test_a_store_that_cannot_take_a_run_is_not_ready(
+    whiteline: Command, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # An administrator may write anywhere, so that permissions alone would not show it.
+    monkeypatch.setattr("os.access", lambda path, _: Path(path) != store)
+    answer = whiteline("doctor")
+    assert (answer.code, line_of(answer.out, "store").split()[1]) == (1, "no")
+    assert "read-only" in answer.out
+
+
 def test_a_damaged_store_is_a_finding_and_the_rest_is_still_shown(whiteline: Command, tmp_path: Path) -> None:
     (tmp_path / "spectra.db").write_bytes(b"not a database" * 100)
     answer = whiteline("doctor")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
@@ -98,14 +99,15 @@ def _store(settings: Settings) -> Finding:
         return Finding("store", folder.is_usable, f"{address} (made by the first run)", folder.remedy)
     try:
         with open_store(address, must_exist=True) as store:
-            return Finding("store", True, f"{store.address}, {store.count(SpectrumQuery())} spectra")
+            found = f"{store.address}, {store.count(SpectrumQuery())} spectra"
     except WhitelineError as error:
         return Finding("store", False, str(error), "")
+    if "://" not in address and not (os.access(address, os.W_OK) and os.access(Path(address).parent, os.W_OK)):
+        return Finding("store", False, f"{found}, read-only", "make file and folder writable, or give another --db")
+    return Finding("store", True, found)
 
 
 def _folder(part: str, folder: Path) -> Finding:
-    import os
-
     existing = next(p for p in (folder, *folder.parents) if p.exists())
     is_usable = existing.is_dir() and os.access(existing, os.W_OK)
     if not is_usable:
