@@ -2,9 +2,9 @@
 
     python benchmarks/feff_presets.py --scratch /tmp/feff-reference [--n-sites 6]
 
-Computes with the fast preset site 0 of mp-1203 (TiO), whose FEFF 9.9.1 spectrum with the published parameters comes
-from the authors of the Ti-O-10 benchmark, and the Cu sites that benchmarks/feff_reference.py computed with the published
-parameters. Compares them after the best rigid shift over 35 eV. Reads the folder that WHITELINE_DATA names.
+Computes with the fast preset site 0 of mp-1203 (TiO), whose FEFF 9.9.1 spectrum with the published parameters the
+authors of the Ti-O-10 benchmark keep, and the Cu sites that benchmarks/feff_reference.py computed with the published
+parameters, and compares the two after the best rigid shift over 35 eV. Reads the folder that WHITELINE_DATA names.
 Writes benchmarks/results/feff_presets.json.
 """
 

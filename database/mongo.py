@@ -148,6 +148,11 @@ class MongoStore:
                 "that this machine may reach it, and that user and password are right"
             ) from error
 
+    def check_writable(self) -> None:
+        """Make sure that results can be stored."""
+        with self._explained():
+            self._spectra.delete_one({"_id": ""})  # no document has an empty id
+
     def put(self, document: SpectrumDocument, record: ProvenanceRecord | None = None) -> None:
         """Store a document in place of an earlier one with its id, and add the record to its history."""
         structure, spectrum = _pack_structure(document), _pack_spectrum(document)

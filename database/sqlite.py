@@ -119,6 +119,11 @@ class SQLiteStore:
         found: sqlite3.Connection = self._local.connection
         return found
 
+    def check_writable(self) -> None:
+        """Make sure that results can be stored."""
+        with explained(self.path), transaction(self._connection()) as connection:
+            connection.execute("DELETE FROM spectra WHERE id = ''")  # no document has an empty id
+
     def put(self, document: SpectrumDocument, record: ProvenanceRecord | None = None) -> None:
         """Store a document in place of an earlier one with its id, and add the record to its history."""
         self.put_many([(document, record)])

@@ -89,6 +89,14 @@ class SpectrumStore(Protocol):
         """Where the store is, for messages; without credentials."""
         ...
 
+    def check_writable(self) -> None:
+        """Make sure, before hours of computing, that results can be stored.
+
+        Raises:
+            StoreError: The store cannot be written.
+        """
+        ...
+
     def put(self, document: SpectrumDocument, record: ProvenanceRecord | None = None) -> None:
         """Store a document in place of an earlier one with its id, and add the record to its history.
 

@@ -143,9 +143,8 @@ def run_materials(
     fidelity = f"{code}:{preset}{'+' if parameters else ''}"
     maker = MaterialSpectrumMaker(SiteSpectrumMaker(workspace, calculator, fidelity))
     flows = [_make_flow(maker, named, absorber, Edge.parse(edge)) for named in structures]
-    # Opening the store now makes a bad address or a full disk known before anything is computed.
-    with open_store(workspace.database):
-        pass
+    with open_store(workspace.database) as store:
+        store.check_writable()
     sites = [job for flow in flows for job in flow.jobs[:-1] if isinstance(job, Job)]
     on_start({job.name: _estimate(calculator, job.function_args[0]) for job in sites}, n_processes)
     outputs = run_flow(Flow([*flows]), n_processes=n_processes, on_progress=on_progress)

@@ -202,6 +202,8 @@ def test_store_that_cannot_be_written_is_read_and_says_so_on_writing(
         assert store.get(make_document().id).to_dict() == make_document().to_dict()
         with pytest.raises(StoreError, match=r"spectra\.db is read-only.*writable"):
             store.put(make_document("another"))
+        with pytest.raises(StoreError, match="is read-only"):
+            store.check_writable()
 
 
 def test_unused_axes_and_structures_are_removed(

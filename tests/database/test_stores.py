@@ -63,6 +63,10 @@ class StoreContract:
     def names(self, make_document: DocumentMaker) -> dict[str, str]:
         return {make_document(name).id: name for name in "abcdef"}
 
+    def test_checking_that_it_can_be_written_stores_nothing(self, store: SpectrumStore) -> None:
+        store.check_writable()
+        assert store.count(SpectrumQuery()) == 0
+
     def test_is_a_store(self, store: SpectrumStore) -> None:
         assert isinstance(store, SpectrumStore)
         assert list(store.query(SpectrumQuery())) == []
