@@ -16,6 +16,7 @@ __all__ = ["GuardedProcess", "last_words"]
 
 _GUARD = Path(__file__).with_name("guard.py")
 _SECRETS = ("KEY", "TOKEN", "SECRET", "PASSW", "PASSPHRASE", "CREDENTIAL")
+_TRACEBACK = re.compile(r"\b[0-9A-F]{16}\b|^Image\s+PC\s+Routine")
 _PASSWORD_IN_ADDRESS = re.compile(r"://[^/\s]*:[^/\s]*@")
 
 
@@ -96,6 +97,10 @@ def _without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def last_words(log: Path, *, n_lines: int = 4) -> str:
-    """Return the last lines of a log in one line: where a code says what it stumbled over."""
+    """Return the last lines of a log in one line: where a code says what it stumbled over.
+
+    The addresses that the Intel Fortran runtime lists after its own message are left out.
+    """
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return " | ".join([line.strip() for line in lines if line.strip()][-n_lines:])
+    words = [" ".join(line.split()) for line in lines if line.strip() and not _TRACEBACK.search(line)]
+    return " | ".join(words[-n_lines:])

@@ -152,7 +152,7 @@ def _is_readable(path: Path) -> bool:
 
 def _read_file(path: Path, *, key: str | None = None) -> Iterator[NamedStructure]:
     if path.stat().st_size == 0:
-        raise StructureError(f"{path} is empty")
+        raise StructureError(f"{path} is empty: write the structure again, or name another file")
     if path.suffix.lower() == ".json":
         yield from _read_json(path, key)
     elif key is not None:

@@ -134,7 +134,7 @@ def _mesh_top(path: Path) -> float | None:
 
 def _checks(folder: Path, parameters: FeffParameters, *, suffix: str) -> list[Check]:
     if parameters.scf_radius is None:
-        return [Check(f"scf{suffix}", is_passed=True, detail="not asked for")]
+        return [Check(f"scf{suffix}", is_passed=True, detail="no self-consistency was asked for")]
     limit = parameters.scf_max_iterations
     match = next((m for m in map(_CONVERGED.search, _logs(folder)) if m), None)
     if match:

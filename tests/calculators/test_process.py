@@ -142,3 +142,17 @@ def test_last_words_are_the_last_lines_that_say_something(tmp_path: Path) -> Non
 
 def test_a_command_reads_no_standard_input(tmp_path: Path) -> None:
     assert run(tmp_path, "import sys; sys.exit(len(sys.stdin.read()))") == 0
+
+
+def test_last_words_leave_out_the_addresses_of_a_fortran_crash(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text(
+        "Calculating SCF potentials ...\n"
+        "forrtl: No space left on device\n"
+        "forrtl: severe (38): error during write, unit 11, file pot.bin\n"
+        "Image              PC                Routine            Line        Source             \n"
+        "_feff10.abi3.so    00007FCF1461AB96  Unknown               Unknown  Unknown\n"
+        "libc.so.6          00007FCF598A71F5  Unknown               Unknown  Unknown\n"
+    )
+    assert last_words(tmp_path / "log", n_lines=2) == (
+        "forrtl: No space left on device | forrtl: severe (38): error during write, unit 11, file pot.bin"
+    )
