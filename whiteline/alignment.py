@@ -12,7 +12,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
-from scipy.interpolate import CubicSpline  # type: ignore[import-untyped]  # ships no types
 
 from whiteline.errors import InputError, ParameterError
 from whiteline.spectrum import Spectrum
@@ -160,6 +159,8 @@ def sample_overlap(
             f"{shifts[np.argmin(overlap)]:g} eV: align them, or put both on the same energy reference"
         )
     grid = low[:, np.newaxis] + overlap[:, np.newaxis] * np.linspace(0.0, 1.0, n_grid)
+    from scipy.interpolate import CubicSpline  # type: ignore[import-untyped]  # ships no types; slow to load
+
     y_one = CubicSpline(one.energy, one.curve)(grid)
     y_two = CubicSpline(two.energy, two.curve)(grid - shifts[:, np.newaxis])
     return grid, y_one, y_two, overlap

@@ -14,7 +14,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import ndtr, voigt_profile  # type: ignore[import-untyped]  # ships no types
 
 from whiteline.errors import InputError, ParameterError, did_you_mean
 
@@ -65,6 +64,8 @@ class Gaussian:
         energy: Float[Array, "out 1"],  # noqa: ARG002 - the width is the same everywhere
     ) -> Float[Array, "out cell"]:
         """Return the integral of the line up to `distance` [eV]."""
+        from scipy.special import ndtr  # type: ignore[import-untyped]  # ships no types; slow to load
+
         return np.asarray(ndtr(distance * (FWHM_PER_SIGMA / self.fwhm)), dtype=float)
 
 
@@ -116,6 +117,8 @@ class Voigt:
         The integral has no closed form: it is tabulated on a sinh grid with the midpoint rule, and continued
         by its tail `gamma/(pi x) (1 + (3 sigma^2 - gamma^2) / (3 x^2))`.
         """
+        from scipy.special import voigt_profile
+
         sigma, gamma = self.gaussian_fwhm / FWHM_PER_SIGMA, self.lorentzian_fwhm / 2
         width = sigma + gamma
         t = np.linspace(0.0, np.arcsinh(_VOIGT_REACH), _VOIGT_NODES)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from enum import StrEnum
 from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
 
-from whiteline.errors import ParameterError, did_you_mean
+from whiteline.errors import MissingDependencyError, ParameterError, did_you_mean
 
 __all__ = ["Edge", "edge_energy"]
 
@@ -63,14 +67,25 @@ def edge_energy(element: str, edge: Edge) -> float:
     Raises:
         ParameterError: The element is unknown or has no such edge.
     """
-    import xraydb  # type: ignore[import-untyped]  # ships no types
-
-    try:
-        known = xraydb.xray_edges(element)
-    except ValueError as error:
-        raise ParameterError(f"unknown element {element!r}: expected a chemical symbol such as Ti") from error
+    known = _tabulated_edges(element)
+    if not known:
+        raise ParameterError(f"no edges of {element!r} are tabulated: expected a chemical symbol from H to Cf, e.g. Ti")
     missing = [part for part in edge.parts if part not in known]
     if missing:
-        edges = ", ".join(e for e in known if e in set(Edge)) or "not tabulated (hydrogen to californium are)"
+        edges = ", ".join(e for e in known if e in set(Edge))
         raise ParameterError(f"{element} has no {missing[0]} edge: its edges are {edges}")
-    return float(known[edge.parts[0]].energy)
+    return known[edge.parts[0]]
+
+
+def _tabulated_edges(element: str) -> dict[str, float]:
+    """Return the energies [eV] of an element's edges by name, as xraydb tabulates them; empty when it has none.
+
+    Importing xraydb takes half a second, for libraries that reading one table of its file does not need.
+    """
+    package = find_spec("xraydb")
+    if package is None or not package.submodule_search_locations:
+        raise MissingDependencyError("xraydb is not installed: `pip install xraydb`")
+    file = Path(package.submodule_search_locations[0]) / "xraydb.sqlite"
+    with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as tables:
+        rows = tables.execute("SELECT iupac_symbol, absorption_edge FROM xray_levels WHERE element = ?", (element,))
+        return {name: float(energy) for name, energy in rows}

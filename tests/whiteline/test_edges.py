@@ -1,4 +1,5 @@
 import pytest
+import xraydb  # type: ignore[import-untyped]  # ships no types
 
 from whiteline.edges import Edge, edge_energy
 from whiteline.errors import ParameterError
@@ -45,10 +46,18 @@ def test_an_edge_that_the_element_lacks_is_refused_with_those_it_has() -> None:
 
 @pytest.mark.parametrize("element", ["Xx", "D", ""])
 def test_an_unknown_element_is_refused_as_a_parameter(element: str) -> None:
-    with pytest.raises(ParameterError, match=f"unknown element {element!r}"):
+    with pytest.raises(ParameterError, match=f"no edges of {element!r} are tabulated"):
         edge_energy(element, Edge.K)
 
 
 def test_an_element_beyond_the_tables_is_refused_in_words() -> None:
-    with pytest.raises(ParameterError, match="Lr has no K edge: its edges are not tabulated"):
+    with pytest.raises(ParameterError, match="no edges of 'Lr' are tabulated"):
         edge_energy("Lr", Edge.K)
+
+
+def test_energies_are_those_that_xraydb_gives() -> None:
+    for number in range(1, 99):
+        element = xraydb.atomic_symbol(number)
+        for name, level in xraydb.xray_edges(element).items():
+            if name in set(Edge):
+                assert edge_energy(element, Edge(name)) == level.energy
