@@ -134,11 +134,17 @@ def site_cases(data: Path, n_sites: int) -> list[Case]:
     ]
 
 
+def cards(inp: str) -> list[list[str]]:
+    """Return the words of the lines that decide the spectrum; FEFF writes its input anew, without blanks and comments."""
+    lines = [line.split() for line in inp.splitlines()]
+    return [line for line in lines if line and line[0] not in ("TITLE", "END") and not line[0].startswith("*")]
+
+
 def run_case(case: Case, scratch: Path, timeout: float) -> Path | str:
     """Run one case unless its result is there, and return its folder, or why there is no result."""
     folder = case_folder(case.name, scratch)
     done = folder / "done.json"
-    if done.is_file() and (folder / "feff.inp").read_text() == case.inp:
+    if done.is_file() and cards((folder / "feff.inp").read_text()) == cards(case.inp):
         return folder
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

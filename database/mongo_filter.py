@@ -11,22 +11,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from whiteline.database.query import Condition, SpectrumQuery, value_type
+from whiteline.database.query import EXACT_FIELDS, Condition, SpectrumQuery, value_type
 
 __all__ = ["facts", "filter_of", "sort_of"]
 
-_EXACT = (
-    "absorber",
-    "edge",
-    "code",
-    "fidelity",
-    "formula",
-    "chemical_system",
-    "space_group",
-    "kind",
-    "site_id",
-    "structure_id",
-)
 _OPERATORS = {"==": "$eq", "<": "$lt", "<=": "$lte", ">": "$gt", ">=": "$gte"}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -52,7 +40,7 @@ def facts(parameters: Mapping[str, Any], prefix: str = "") -> Iterator[dict[str,
 def filter_of(query: SpectrumQuery) -> dict[str, Any]:
     """Return the filter on the collection of spectra."""
     clauses: list[dict[str, Any]] = [
-        {name: getattr(query, name)} for name in _EXACT if getattr(query, name) is not None
+        {name: getattr(query, name)} for name in EXACT_FIELDS if getattr(query, name) is not None
     ]
     if query.statuses:
         clauses.append({"status": {"$in": [status.value for status in query.statuses]}})

@@ -14,7 +14,7 @@ from whiteline.edges import Edge
 from whiteline.errors import ParameterError, did_you_mean
 from whiteline.status import Status
 
-__all__ = ["SORT_FIELDS", "Condition", "Operator", "SpectrumQuery", "value_type"]
+__all__ = ["EXACT_FIELDS", "SORT_FIELDS", "Condition", "Operator", "SpectrumQuery", "value_type"]
 
 Operator: TypeAlias = Literal["==", "!=", "<", "<=", ">", ">=", "in"]
 ValueType: TypeAlias = Literal["number", "text", "bool", "null", "nested"]
@@ -29,6 +29,19 @@ _PERIODIC_TABLE = """
     Rf Db Sg Bh Hs Mt Ds Rg Cn Nh Fl Mc Lv Ts Og D T
 """
 _SYMBOLS = frozenset(_PERIODIC_TABLE.split())
+# Fields of the query that a document must equal, whatever the store.
+EXACT_FIELDS = (
+    "absorber",
+    "edge",
+    "code",
+    "fidelity",
+    "formula",
+    "chemical_system",
+    "space_group",
+    "kind",
+    "site_id",
+    "structure_id",
+)
 SORT_FIELDS = (
     "created_at",
     "id",

@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-from whiteline.database.query import Condition, SpectrumQuery, value_type
+from whiteline.database.query import EXACT_FIELDS, Condition, SpectrumQuery, value_type
 
 __all__ = ["order_and_window", "where"]
 
-_EXACT = (
-    "absorber",
-    "edge",
-    "code",
-    "fidelity",
-    "formula",
-    "chemical_system",
-    "space_group",
-    "kind",
-    "site_id",
-    "structure_id",
-)
 _JSON_TYPES = {"number": "('integer', 'real')", "text": "('text')"}
 
 
@@ -30,7 +18,7 @@ def where(query: SpectrumQuery) -> tuple[str, list[object]]:
         clauses.append(clause)
         values.extend(bound)
 
-    for name in _EXACT:
+    for name in EXACT_FIELDS:
         wanted = getattr(query, name)
         if wanted is not None:
             add(f"s.{name} = ?", wanted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from whiteline.settings import Settings
 
 __all__ = ["Workspace"]
 
+_LONGEST_NAME = 80
 # Bytes; a run that failed with less room than its shortest output files is taken to have failed for that.
 _FULL = 256 * 1024
 
@@ -54,7 +56,9 @@ class Workspace(MSONable):
         Raises:
             StoreError: The folder cannot be made.
         """
-        home = Path(self.run_directory) / f"{name}-{calculation_id[:12]}"
+        # The name comes from a file name or from a key inside a file: it must not lead out of the run directory.
+        words = re.sub(r"[^\w+-]+", "_", name)[:_LONGEST_NAME]
+        home = Path(self.run_directory) / f"{words}-{calculation_id[:12]}"
         folder = home / f"run-{socket.gethostname()}-{os.getpid()}"
         try:
             for old in home.glob(f"run-{socket.gethostname()}-*"):

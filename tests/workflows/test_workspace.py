@@ -4,6 +4,8 @@ import os
 import socket
 from pathlib import Path
 
+import pytest
+
 from whiteline.workflows import Workspace
 
 
@@ -37,3 +39,11 @@ def test_discarding_removes_the_folder_and_its_empty_parent(tmp_path: Path) -> N
     with workspace.run_folder("Cu", "abc") as folder:
         workspace.discard(folder)
     assert not (tmp_path / "Cu-abc").exists()
+
+
+@pytest.mark.parametrize("name", ["../../outside", "/etc/passwd", "a/b", "..", "TiO2 \n anatase", "α" * 300])
+def test_no_name_leads_out_of_the_run_directory(tmp_path: Path, name: str) -> None:
+    workspace = Workspace("spectra.db", str(tmp_path / "runs"))
+    with workspace.run_folder(name, "abc") as folder:
+        assert folder.parent.parent == tmp_path / "runs"
+        assert folder.is_dir()
