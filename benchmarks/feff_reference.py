@@ -135,7 +135,7 @@ def site_cases(data: Path, n_sites: int) -> list[Case]:
 
 
 def cards(inp: str) -> list[list[str]]:
-    """Return the words of the lines that decide the spectrum; FEFF writes its input anew, without blanks and comments."""
+    """Return the words of the lines that decide the spectrum; FEFF rewrites its input without blanks and comments."""
     lines = [line.split() for line in inp.splitlines()]
     return [line for line in lines if line and line[0] not in ("TITLE", "END") and not line[0].startswith("*")]
 

@@ -204,13 +204,14 @@ def _axis_name(reference: EnergyReference) -> str:
     }[reference]
 
 
-def save_figure(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: str | Path) -> None:
     """Write a figure in the format that the file name asks for.
 
     Raises:
         ParameterError: The name ends in none of the known formats.
         StoreError: The file cannot be written.
     """
+    path = Path(path)
     extension = path.suffix.lstrip(".").lower()
     if extension not in FORMATS:
         raise ParameterError(f"cannot write {path}: the name of a figure ends in .png, .svg or .pdf")
