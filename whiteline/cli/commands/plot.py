@@ -71,7 +71,8 @@ def _labels(documents: list[SpectrumDocument]) -> list[str]:
 
 def _label(document: SpectrumDocument) -> str:
     name = source_name(document.source)
-    material = document.formula if name in ("", document.formula) else f"{name} {document.formula}"
+    is_named = name.casefold() not in ("", document.formula.casefold())
+    material = f"{name} {document.formula}" if is_named else document.formula
     site = "average" if document.site_index is None else f"site {document.site_index}"
     note = "" if document.status == "converged" else f", {document.status}"
     return f"{material} {document.absorber} {document.edge} {site}, {document.fidelity}{note}"
