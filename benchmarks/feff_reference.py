@@ -122,7 +122,7 @@ def site_cases(data: Path, n_sites: int) -> list[Case]:
             calculator.inputs(absorber)["feff.inp"],
             np.array([row.raw_omega, row.raw_mu], dtype=float),
             {
-                "version": "FEFF 9 (stored)",
+                "version": "FEFF 9",
                 "norm": float(row.xsedge_norm),
                 "scf_iterations": int(row.scf_iter),
                 "fermi_energy": float(row.e_fermi),
@@ -207,14 +207,14 @@ def compare_with_reference(case: Case, folder: Path) -> dict[str, Any]:
     inside = (stored_energy >= energy[0]) & (stored_energy <= energy[-1])
     here = mu if is_same_grid else np.interp(stored_energy[inside], energy, mu)
     there = stored if is_same_grid else stored[inside]
+    factor = float(here @ there / (there @ there))
     log = (folder / "feff.log").read_text(errors="replace")
     converged = re.search(r"Convergence reached in\s+(\d+)", log)
     return {
         "n_points": len(there),
         "is_same_grid": bool(is_same_grid),
-        "largest_energy_difference_ev": float(np.abs(energy - stored_energy).max())
-        if len(energy) == len(stored_energy)
-        else None,
+        "common_factor": factor,
+        "largest_deviation_after_factor": float(np.abs(here / factor - there).max()),
         "pearson": pearson(here, there),
         "spearman": spearman(here, there),
         "shift_ev": _best_shift(energy, mu, stored_energy, stored),

@@ -113,6 +113,7 @@ def measure(repeats: int) -> dict[str, Any]:
             name: in_own_process(home / name, is_tuned=name == "with_settings")
             for name in ("without_settings", "with_settings")
         }
+        spectra = {(home / name / "xmu.dat").read_bytes() for name in faults}
     first = statistics.median(seconds - feff for seconds, feff in one)
     all_sites = statistics.median(seconds - feff for seconds, feff in many)
     further = (all_sites - first) / (N_SITES - 1)
@@ -122,7 +123,7 @@ def measure(repeats: int) -> dict[str, Any]:
         "overhead_of_each_further_site_s": round(further, 3),
         "first_site_share_of_30_s_percent": round(100 * first / REFERENCE_SECONDS, 2),
         "further_site_share_of_30_s_percent": round(100 * further / REFERENCE_SECONDS, 2),
-        "feff_page_faults": faults,
+        "feff_page_faults": {**faults, "is_same_spectrum": len(spectra) == 1},
         "repeats": repeats,
         "cpus": os.cpu_count(),
         "load_average": round(os.getloadavg()[0], 1),
