@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -100,5 +101,22 @@ def test_ctrl_c_says_how_to_go_on_and_leaves_no_feff_behind(command: list[str], 
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "run the same command again to go on" in errors
+    assert "Traceback" not in errors
+    assert wait_until_alone(tmp_path / "runs") == []
+
+
+def workers_of(pid: int) -> list[int]:
+    """Return the worker processes that a run has spawned."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(c) for c in children if b"spawn_main" in Path(f"/proc/{c}/cmdline").read_bytes()]
+
+
+def test_a_worker_that_dies_ends_the_run_in_words_and_leaves_no_feff_behind(command: list[str], tmp_path: Path) -> None:
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    wait_until_at_work(tmp_path / "runs")
+    os.kill(workers_of(process.pid)[0], signal.SIGKILL)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "a worker process died" in errors
     assert "Traceback" not in errors
     assert wait_until_alone(tmp_path / "runs") == []

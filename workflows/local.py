@@ -9,6 +9,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from multiprocessing.queues import SimpleQueue
@@ -18,6 +19,7 @@ from jobflow import Flow, Job, JobStore, run_locally
 from maggma.stores import MemoryStore
 from monty.json import MontyDecoder, MontyEncoder
 
+from whiteline.errors import CalculationError
 from whiteline.progress import Progress, watch
 
 __all__ = ["run_flow"]
@@ -37,6 +39,9 @@ def run_flow(
         flow: What to run.
         n_processes: Number of jobs at a time.
         on_progress: Called with every step.
+
+    Raises:
+        CalculationError: A worker process died.
     """
     store = _new_store()
     if n_processes == 1:
@@ -86,6 +91,11 @@ def _run_side_by_side(flow: Flow, store: JobStore, n_processes: int, on_progress
             for job, parents in ordered:
                 if parents:
                     job.run(store=store)
+    except BrokenProcessPool as error:
+        raise CalculationError(
+            "a worker process died, perhaps for want of memory: what was finished is stored, "
+            "run the same command again, with a smaller -j if it happens again"
+        ) from error
     except BaseException:
         # Workers die with SIGTERM, and what they run dies with them (`whiteline.calculators.guard`).
         for process in list((pool._processes or {}).values()):
