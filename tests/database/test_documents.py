@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,3 +77,15 @@ def test_times_are_kept_in_the_form_that_sorts(artefact: dict[str, Any]) -> None
 def test_json_text_refuses_what_no_store_can_keep() -> None:
     with pytest.raises(ParameterError, match="the parameters"):
         documents_module.json_text({"radius": float("nan")}, what="the parameters")
+
+
+def test_a_computed_document_of_every_version_loads_as_it_was_written() -> None:
+    paths = sorted((Path(__file__).parents[1] / "data" / "documents").glob("anatase-v*.json"))
+    assert len(paths) == SPECTRUM_SCHEMA_VERSION
+    for path in paths:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        spectrum = SpectrumDocument.from_dict(stored).spectrum
+        assert spectrum is not None
+        assert spectrum.components.tolist() == stored["spectrum"]["components"]
+        # The white line of the Ti K edge lies where FEFF put it when this was stored.
+        assert 4985 < spectrum.energy[spectrum.intensity.argmax()] < 4995
