@@ -131,6 +131,11 @@ class Absorber(MSONable):
         """Symmetry of the crystal."""
         return find_symmetry(self.structure)
 
+    @property
+    def n_primitive_cells(self) -> float:
+        """Number of primitive cells in `structure`."""
+        return len(self.structure) / sum(self.symmetry.primitive_counts.values())
+
     @cached_property
     def fingerprint(self) -> CrystalFingerprint:
         """Content hashes of the crystal and its sites."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from jobflow import Flow, Job, JobConfig, Maker, OnMissing
+from jobflow import Flow, Job, Maker
 from pymatgen.core import Structure
 
 from whiteline.absorber import Absorber, find_absorbers
@@ -78,5 +78,4 @@ class MaterialSpectrumMaker(Maker):
             self.site_maker.fidelity,
         )
         mean.name = f"{title} {element} {edge} average"
-        mean.config = JobConfig(on_missing_references=OnMissing.ERROR)
         return Flow([*tasks, mean], output=mean.output, name=f"{title} {element} {edge}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from whiteline.absorber import Absorber, Symmetry
+from whiteline.absorber import Absorber
 from whiteline.calculators.feff.parameters import FeffParameters, PotentialGrouping
 from whiteline.edges import Edge
 from whiteline.errors import StructureError
@@ -107,17 +107,12 @@ def _group_sites(absorber: Absorber, grouping: PotentialGrouping) -> list[int]:
 
 
 def _describe_group(absorber: Absorber, groups: list[int], group: int) -> Potential:
-    structure, symmetry = absorber.structure, absorber.symmetry
-    site = structure[groups.index(group)]
+    site = absorber.structure[groups.index(group)]
     return Potential(
         atomic_number=int(site.specie.Z),
         tag=_tag(site.species_string),
-        n_in_cell=groups.count(group) / _cells_in_structure(symmetry, len(structure)),
+        n_in_cell=groups.count(group) / absorber.n_primitive_cells,
     )
-
-
-def _cells_in_structure(symmetry: Symmetry, n_sites: int) -> float:
-    return n_sites / sum(symmetry.primitive_counts.values())
 
 
 def _tag(species: str) -> str:

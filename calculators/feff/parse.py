@@ -85,9 +85,7 @@ def spectrum_from_xmu(table: XmuTable, *, volume: float | None = None) -> Spectr
 
 def _volume_per_absorber(absorber: Absorber) -> float:
     """Return the volume of the primitive cell [Å³], in which one atom of the orbit is taken as excited."""
-    structure = absorber.structure
-    n_cells = len(structure) / sum(absorber.symmetry.primitive_counts.values())
-    return float(structure.volume / n_cells)
+    return float(absorber.structure.volume / absorber.n_primitive_cells)
 
 
 def _read_part(folder: Path, absorber: Absorber, part: Edge, parameters: FeffParameters) -> XmuTable:
