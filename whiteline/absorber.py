@@ -168,6 +168,11 @@ def find_absorbers(structure: Structure, element: str, edge: Edge) -> list[Absor
         found = ", ".join(sorted({e.symbol for e in structure.composition.elements}))
         raise StructureError(f"{element} is not in {structure.composition.reduced_formula}: its elements are {found}")
     symmetry = find_symmetry(structure)
-    return [
+    fingerprint = fingerprint_crystal(structure)
+    absorbers = [
         Absorber(structure, i, edge, multiplicity=symmetry.orbits.count(i)) for i in sites if symmetry.orbits[i] == i
     ]
+    for absorber in absorbers:
+        # What belongs to the crystal is found once for all its sites: this is where cached_property keeps it.
+        absorber.__dict__.update(symmetry=symmetry, fingerprint=fingerprint)
+    return absorbers
