@@ -21,10 +21,10 @@ from typing import Any
 from feff_reference import site_absorbers
 
 from whiteline.absorber import Absorber
-from whiteline.calculators.feff import FeffCalculator
+from whiteline.calculators.feff import FeffCalculator, FeffParameters
 from whiteline.calculators.feff.parse import spectrum_from_xmu
 from whiteline.calculators.feff.xmu import read_xmu
-from whiteline.calculators.parameters import load_preset
+from whiteline.calculators.parameters import build_parameters, load_preset
 from whiteline.edges import Edge
 from whiteline.similarity import compare
 from whiteline.structures import read_structure
@@ -34,7 +34,7 @@ RESULTS = Path(__file__).parent / "results" / "feff_presets.json"
 
 def compare_fast(name: str, absorber: Absorber, published: Path, published_seconds: float | None) -> dict[str, Any]:
     """Compute one site with the fast preset and compare it with the published parameters' xmu.dat."""
-    calculator = FeffCalculator.from_values(load_preset("feff", "fast"))
+    calculator = FeffCalculator(build_parameters(FeffParameters, load_preset("feff", "fast")))
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         for path, text in calculator.inputs(absorber).items():

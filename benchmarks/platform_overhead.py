@@ -25,8 +25,9 @@ from typing import Any
 from pymatgen.core import Lattice, Structure
 
 from whiteline.absorber import Absorber
-from whiteline.calculators.feff import FeffCalculator
+from whiteline.calculators.feff import FeffCalculator, FeffParameters
 from whiteline.calculators.feff.run import run_feff
+from whiteline.calculators.parameters import build_parameters
 from whiteline.database import open_store
 from whiteline.database.query import SpectrumQuery
 from whiteline.edges import Edge
@@ -77,7 +78,7 @@ def run_sites(n_sites: int, folder: Path) -> tuple[float, float]:
 def page_faults(folder: Path, *, is_tuned: bool) -> dict[str, float]:
     """Return CPU times [s] and page faults of FEFF on a cluster of 55 atoms, in a process of its own."""
     folder.mkdir()
-    calculator = FeffCalculator.from_values({"scf_radius": None, "fms_radius": 6.0})
+    calculator = FeffCalculator(build_parameters(FeffParameters, {"scf_radius": None, "fms_radius": 6.0}))
     (folder / "feff.inp").write_text(calculator.inputs(Absorber(copper(3.61), 0, Edge.K))["feff.inp"])
     if not is_tuned:
         from whiteline.calculators.feff import run

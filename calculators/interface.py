@@ -4,14 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from whiteline.absorber import Absorber
+from whiteline.settings import Settings
 from whiteline.spectrum import Spectrum
 from whiteline.status import Check, Status
 
-__all__ = ["Calculator", "Outcome", "RunReport"]
+__all__ = ["Calculator", "Estimate", "Finding", "Level", "Outcome", "RunReport"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a calculation is expected to cost, within a factor of two or so.
+
+    Attributes:
+        cpu_time: CPU time [s].
+        memory: Largest memory [MB]; 0 when unknown.
+    """
+
+    cpu_time: float
+    memory: float = 0.0
+
+
+class Level(StrEnum):
+    """How much a finding matters: the calculation may start, may be wrong, cannot work."""
+
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of what is known before a calculation starts.
+
+    Attributes:
+        subject: What was looked at, e.g. `pseudopotential of Ti`.
+        level: How much it matters.
+        detail: What was found.
+        remedy: What to do about it; empty when nothing is needed.
+    """
+
+    subject: str
+    level: Level
+    detail: str
+    remedy: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,18 +99,55 @@ class Calculator(Protocol):
     def parameters_dict(self) -> dict[str, Any]:
         """Complete parameters, defaults included, JSON-ready."""
 
+    @classmethod
+    def from_settings(cls, values: Mapping[str, Any], settings: Settings) -> Self:
+        """Return a calculator from parameter values and the facts of this machine.
+
+        Raises:
+            ParameterError: A name is unknown or a value is out of range.
+        """
+
+    def identity(self, absorber: Absorber) -> dict[str, Any]:
+        """Return all that decides the spectrum besides site and edge, JSON-ready.
+
+        These are the parameters, and where they matter the checksums of pseudopotentials by element
+        (`pseudopotentials`) and the orientation of the site (`orientation`).
+
+        Raises:
+            MissingDependencyError: A file that the calculation needs is not there.
+        """
+
     def inputs(self, absorber: Absorber) -> dict[str, str]:
         """Return the text of every input file by its path inside the run directory.
 
         Raises:
             InputError: The absorber or the parameters are not something the code can compute.
+            MissingDependencyError: A file that the input is made from is not there.
         """
 
-    def estimate(self, absorber: Absorber) -> float:
-        """Return the expected CPU time [s]."""
+    def files(self, absorber: Absorber) -> dict[str, Path]:
+        """Return the files that are copied beside the inputs, by their path inside the run directory.
+
+        Raises:
+            MissingDependencyError: One of them is not there.
+        """
+
+    def estimate(self, absorber: Absorber) -> Estimate:
+        """Return the expected cost.
+
+        Raises:
+            InputError: As `inputs`.
+        """
+
+    def check(self, absorber: Absorber) -> list[Finding]:
+        """Return what is missing or wrong on this machine and with this absorber, before anything starts."""
 
     def run(self, directory: Path, *, on_stage: Callable[[str], None]) -> RunReport:
-        """Run the code on the inputs in `directory` and return how it went."""
+        """Run the code on the inputs in `directory` and return how it went.
+
+        Raises:
+            MissingDependencyError: An executable is not there.
+        """
 
     def parse(self, directory: Path, absorber: Absorber) -> Outcome:
         """Return what the outputs in `directory` say; a spectrum only if they are whole.

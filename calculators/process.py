@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +14,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-__all__ = ["GuardedProcess", "last_words"]
+from whiteline.errors import MissingDependencyError, ParameterError
+
+__all__ = ["GuardedProcess", "describe_end", "find_executable", "last_words", "run_command"]
 
 _GUARD = Path(__file__).with_name("guard.py")
 _SECRETS = ("KEY", "TOKEN", "SECRET", "PASSW", "PASSPHRASE", "CREDENTIAL")
@@ -104,3 +108,55 @@ def last_words(log: Path, *, n_lines: int = 4) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     words = [" ".join(line.split()) for line in lines if line.strip() and not _TRACEBACK.search(line)]
     return " | ".join(words[-n_lines:])
+
+
+def find_executable(command: str, *, variable: str, remedy: str) -> list[str]:
+    """Return the words of a command whose program is there and executable.
+
+    Args:
+        command: Program with arguments, e.g. `mpirun -np 4 pw.x`.
+        variable: The environment variable that sets it.
+        remedy: How to get the program.
+
+    Raises:
+        ParameterError: The command cannot be split into words.
+        MissingDependencyError: The program does not exist or is not executable.
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise ParameterError(f"{variable} {command!r} is not a command: {error}") from error
+    if not words or shutil.which(words[0]) is None:
+        raise MissingDependencyError(
+            f"the executable {command!r} is not there or not executable: correct {variable}, or {remedy}"
+        )
+    return words
+
+
+def run_command(
+    command: Sequence[str],
+    *,
+    directory: Path,
+    log: Path,
+    timeout: float,
+    environment: Mapping[str, str] | None = None,
+) -> str:
+    """Run a command to its end and return what went wrong; empty when it ended with status 0.
+
+    What went wrong is in the command's own last words. A status of 0 is no proof that a code did its work.
+    """
+    with GuardedProcess(
+        command, directory=directory, log=log, timeout=timeout, environment=environment or {}
+    ) as process:
+        code = process.wait()
+    return describe_end(process, code, log)
+
+
+def describe_end(process: GuardedProcess, code: int, log: Path) -> str:
+    """Return why a process ended, with its last words; empty when it ended with status 0."""
+    if process.is_timed_out:
+        return f"stopped after {process.timeout:g} s: raise WHITELINE_TIMEOUT"
+    if code == 0:
+        return ""
+    how = f"killed by signal {code - 128}" if code > 128 else f"exit status {code}"
+    return f"{how} [{last_words(log)}]"

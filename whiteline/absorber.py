@@ -5,25 +5,30 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from jaxtyping import Float
 from monty.json import MSONable
 
 from whiteline.edges import Edge, edge_energy
 from whiteline.errors import ParameterError, StructureError, did_you_mean
-from whiteline.fingerprint import CrystalFingerprint, fingerprint_crystal
+from whiteline.fingerprint import CrystalFingerprint, fingerprint_crystal, orientation_id
+from whiteline.polarisation import Polarisation, inequivalent_polarisations
+from whiteline.structures import species_labels
 
 if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
 
 __all__ = ["SYMMETRY_TOLERANCE", "Absorber", "Symmetry", "find_absorbers", "find_symmetry"]
 
+Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
+
 # Å; what the Materials Project uses to call two positions equivalent.
 SYMMETRY_TOLERANCE = 0.01
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Symmetry:
     """Space group of a crystal and the orbits of its sites.
 
@@ -32,12 +37,22 @@ class Symmetry:
         symbol: Hermann-Mauguin symbol.
         orbits: For each site the lowest index of the sites equivalent to it.
         primitive_counts: Number of atoms of each species in the primitive cell.
+        to_primitive: For each site the number of the atom of the primitive cell that it repeats.
+        primitive_lattice: Rows are the vectors of a primitive cell, oriented as the crystal is, shape (3, 3) [Å].
+        conventional_lattice: Rows are the vectors of the conventional cell, likewise, shape (3, 3) [Å].
+        rotations: Rotations of the space group in the lattice of the structure, shape (n_operation, 3, 3).
+        translations: Translations that follow them, shape (n_operation, 3).
     """
 
     number: int
     symbol: str
     orbits: tuple[int, ...]
     primitive_counts: dict[str, int]
+    to_primitive: tuple[int, ...]
+    primitive_lattice: Float[Array, "3 3"]
+    conventional_lattice: Float[Array, "3 3"]
+    rotations: np.ndarray[Any, np.dtype[np.int64]]
+    translations: Float[Array, "operation 3"]
 
 
 def find_symmetry(structure: Structure, *, tolerance: float = SYMMETRY_TOLERANCE) -> Symmetry:
@@ -48,7 +63,7 @@ def find_symmetry(structure: Structure, *, tolerance: float = SYMMETRY_TOLERANCE
     """
     import spglib
 
-    species = [site.species_string for site in structure]
+    species = species_labels(structure)
     kinds = sorted(set(species))
     numbers = [kinds.index(name) + 1 for name in species]
     with warnings.catch_warnings():
@@ -66,11 +81,20 @@ def find_symmetry(structure: Structure, *, tolerance: float = SYMMETRY_TOLERANCE
     n_cells = len(numbers) // len(set(dataset.mapping_to_primitive))
     orbits = np.asarray(dataset.crystallographic_orbits)
     first = {orbit: int(np.flatnonzero(orbits == orbit)[0]) for orbit in set(orbits.tolist())}
+    lattice = structure.lattice.matrix
+    is_primitive = n_cells == 1
     return Symmetry(
         number=int(dataset.number),
         symbol=str(dataset.international),
         orbits=tuple(first[orbit] for orbit in orbits.tolist()),
         primitive_counts={name: species.count(name) // n_cells for name in kinds},
+        to_primitive=tuple(int(i) for i in dataset.mapping_to_primitive),
+        # A cell that is primitive stays as it is: spglib would choose other vectors for the same lattice.
+        primitive_lattice=lattice if is_primitive else np.asarray(dataset.primitive_lattice, dtype=float),
+        # x_conventional = P x, hence (a b c)_conventional = (a b c) P^-1 for vectors as columns.
+        conventional_lattice=np.linalg.inv(dataset.transformation_matrix).T @ lattice,
+        rotations=np.asarray(dataset.rotations, dtype=np.int64),
+        translations=np.asarray(dataset.translations, dtype=float),
     )
 
 
@@ -145,6 +169,27 @@ class Absorber(MSONable):
     def site_id(self) -> str:
         """Identity of the site: the same in supercells, reordered atoms and other choices of cell."""
         return self.fingerprint.site_ids[self.site_index]
+
+    @cached_property
+    def orientation_id(self) -> str:
+        """Identity of how the surroundings of the site lie in space; part of what a polarised calculation is."""
+        return orientation_id(self.structure, self.site_index)
+
+    @property
+    def site_rotations(self) -> Float[Array, "operation 3 3"]:
+        """Cartesian matrices of the symmetry operations that leave the site where it is."""
+        position = self.structure.frac_coords[self.site_index]
+        lattice = self.structure.lattice.matrix
+        moved = self.symmetry.rotations @ position + self.symmetry.translations - position
+        distances = np.linalg.norm((moved - np.round(moved)) @ lattice, axis=1)
+        # Twice the tolerance: the site and its image may each be off by one.
+        staying = self.symmetry.rotations[distances < 2 * SYMMETRY_TOLERANCE]
+        return np.asarray(lattice.T @ staying @ np.linalg.inv(lattice.T))
+
+    @property
+    def polarisations(self) -> tuple[Polarisation, ...]:
+        """Directions of the electric field, among x, y and z, that the symmetry of the site does not make equal."""
+        return inequivalent_polarisations(self.site_rotations)
 
     @property
     def _specie(self):  # type: ignore[no-untyped-def]  # pymatgen: Element | Species, not usefully typed

@@ -22,10 +22,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from jaxtyping import Float
 
+from whiteline.structures import species_labels
+
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-__all__ = ["CrystalFingerprint", "calculation_id", "content_hash", "fingerprint_crystal"]
+__all__ = ["CrystalFingerprint", "calculation_id", "content_hash", "fingerprint_crystal", "orientation_id"]
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -65,7 +67,7 @@ def content_hash(content: Any) -> str:
 
 def fingerprint_crystal(structure: Structure) -> CrystalFingerprint:
     """Return the names of a crystal and of each of its sites."""
-    species = [site.species_string for site in structure]
+    species = species_labels(structure)
     numbers = _site_numbers(structure, species)
     counts = Counter(species)
     divisor = reduce(gcd, counts.values())
@@ -113,6 +115,25 @@ def _sum_by_site(
     centers: np.ndarray[Any, np.dtype[np.int64]], terms: Float[Array, "pair number"], n_sites: int
 ) -> Float[Array, "site number"]:
     return np.array([np.bincount(centers, weights=column, minlength=n_sites) for column in terms.T]).T
+
+
+def orientation_id(structure: Structure, site_index: int) -> str:
+    """Return a content hash of how the surroundings of a site lie in space: part of what a polarised calculation is.
+
+    Dipole spectra are a tensor of second rank, and so is what is hashed: T_k = sum_j w_jk g_k(d_j) r_j r_j^T / d_j²,
+    with the weights and functions of the site's name. A site of cubic symmetry has one orientation only.
+    """
+    species = species_labels(structure)
+    _, neighbours, images, distances = structure.get_neighbor_list(_RADIUS, sites=[structure[site_index]])
+    weights = np.array([_species_weights(name) for name in species])
+    steps = structure.frac_coords[neighbours] + images - structure.frac_coords[site_index]
+    directions = (steps @ structure.lattice.matrix) / distances[:, np.newaxis]
+    d = distances[:, np.newaxis]
+    terms = weights[neighbours] * np.exp(-0.5 * np.square((d - _CENTRES) / _WIDTHS))
+    terms = terms * 0.5 * (1.0 + np.cos(np.pi * d / _RADIUS))
+    tensors = np.einsum("nk,na,nb->kab", terms, directions, directions)
+    rows, columns = np.triu_indices(3)
+    return content_hash(["orientation-1", _steps(tensors[:, rows, columns].ravel())])
 
 
 def _species_weights(species: str) -> list[float]:

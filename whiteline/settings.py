@@ -27,7 +27,16 @@ class Settings(BaseSettings):
         run_directory: Folder in which run directories are made.
         keep_runs: Keep the run directories of finished calculations; those of failed ones always stay.
         feff_command: External FEFF executable (with arguments) to use instead of the FEFF10 wheel.
-        feff_timeout: Longest wall time of one FEFF run [s].
+        pw_command: Command that starts pw.x of Quantum ESPRESSO, e.g. `mpirun -np 4 pw.x`.
+        xspectra_command: Command that starts xspectra.x.
+        ld1_command: Command that starts ld1.x, which makes pseudopotentials.
+        ocean_command: Command that starts OCEAN's ocean.pl.
+        exciting_command: Command that starts exciting.
+        vasp_command: Command that starts VASP.
+        pseudo_directory: Folder with pseudopotentials (UPF files), and where new ones are kept.
+        exciting_species: Folder with exciting's species files; None where there is none.
+        vasp_potcars: Folder with VASP's POTCAR files as pymatgen lays them out; None takes pymatgen's own setting.
+        timeout: Longest wall time of one run of a code [s].
         data: Folder with large reference data and pretrained models, if there is one.
     """
 
@@ -37,10 +46,19 @@ class Settings(BaseSettings):
     run_directory: Path = Field(default_factory=lambda: user_data_path("whiteline") / "runs")
     keep_runs: bool = False
     feff_command: str = ""
-    feff_timeout: float = Field(default=24 * 3600.0, gt=0, le=_LONGEST_TIMEOUT)
+    pw_command: str = "pw.x"
+    xspectra_command: str = "xspectra.x"
+    ld1_command: str = "ld1.x"
+    ocean_command: str = "ocean.pl"
+    exciting_command: str = "exciting_smp"
+    vasp_command: str = "vasp_std"
+    pseudo_directory: Path = Field(default_factory=lambda: user_data_path("whiteline") / "pseudopotentials")
+    exciting_species: Path | None = None
+    vasp_potcars: Path | None = None
+    timeout: float = Field(default=24 * 3600.0, gt=0, le=_LONGEST_TIMEOUT)
     data: Path | None = None
 
-    @field_validator("run_directory", "data")
+    @field_validator("run_directory", "data", "pseudo_directory", "exciting_species", "vasp_potcars")
     @classmethod
     def _expand_user(cls, value: Path | None) -> Path | None:
         return value.expanduser() if value else None

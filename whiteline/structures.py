@@ -19,7 +19,7 @@ from whiteline.errors import MissingDependencyError, StructureError, did_you_mea
 if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
 
-__all__ = ["MIN_DISTANCE", "NamedStructure", "check_structure", "read_structure", "read_structures"]
+__all__ = ["MIN_DISTANCE", "NamedStructure", "check_structure", "read_structure", "read_structures", "species_labels"]
 
 # Å; no two nuclei of a crystal are closer than in H2 (0.74 Å).
 MIN_DISTANCE = 0.6
@@ -120,6 +120,33 @@ def check_structure(structure: Structure, *, name: str) -> None:
             f"{name}: sites {i} ({structure[i].species_string}) and {j} ({structure[j].species_string}) are "
             f"{distances[k]:.2f} Å apart, closer than {MIN_DISTANCE} Å: remove the duplicate atom or correct the cell"
         )
+
+
+def species_labels(structure: Structure) -> list[str]:
+    """Return what each site holds, with all that makes two atoms of an element differ: `Fe3+`, `Ni,spin=2`.
+
+    The magnetic moment is read from the species or, where that has none, from the site property `magmom` [µB].
+
+    >>> from pymatgen.core import Lattice, Structure
+    >>> cell = Structure(Lattice.cubic(4.17), ["Ni2+", "O2-"], [[0] * 3, [0.5] * 3], site_properties={"magmom": [2, 0]})
+    >>> species_labels(cell)
+    ['Ni2+,spin=2', 'O2-']
+    """
+    labels = []
+    for site in structure:
+        moment = site.properties.get("magmom")
+        label = site.species_string
+        # A moment of nothing is how codes write down an atom without one.
+        has_moment = moment is not None and np.linalg.norm(np.atleast_1d(np.asarray(moment, dtype=float))) > 1e-3
+        if has_moment and "spin=" not in label:
+            label = f"{label},spin={_moment_words(moment)}"
+        labels.append(label)
+    return labels
+
+
+def _moment_words(moment: Any) -> str:
+    values = np.atleast_1d(np.asarray(moment, dtype=float)).round(3) + 0.0
+    return "/".join(f"{value:g}" for value in values)
 
 
 def _expand(source: str) -> Iterator[NamedStructure]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from importlib import import_module
+from typing import Any, Final
 
-from whiteline.calculators.feff import FeffCalculator
 from whiteline.calculators.interface import Calculator
 from whiteline.calculators.parameters import load_preset
 from whiteline.errors import ParameterError, did_you_mean
@@ -13,7 +13,14 @@ from whiteline.settings import Settings
 
 __all__ = ["ENGINES", "make_calculator"]
 
-ENGINES = ("feff",)
+# The class of each code's calculator, in the package of the code's name.
+ENGINES: Final = {
+    "feff": "FeffCalculator",
+    "xspectra": "XSpectraCalculator",
+    "ocean": "OceanCalculator",
+    "vasp": "VaspCalculator",
+    "exciting": "ExcitingCalculator",
+}
 
 
 def make_calculator(
@@ -27,4 +34,6 @@ def make_calculator(
     if code not in ENGINES:
         raise ParameterError(f"unknown engine {code!r}: {did_you_mean(code, ENGINES)}")
     merged = {**load_preset(code, preset), **(values or {})}
-    return FeffCalculator.from_values(merged, command=settings.feff_command, timeout=settings.feff_timeout)
+    calculator = getattr(import_module(f"whiteline.calculators.{code}"), ENGINES[code])
+    made: Calculator = calculator.from_settings(merged, settings)
+    return made

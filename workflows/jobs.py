@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import reduce
@@ -30,7 +31,7 @@ __all__ = ["average_sites", "compute_site", "material_id"]
 def site_calculation_id(absorber: Absorber, calculator: Calculator) -> str:
     """Return the identity of a site calculation."""
     return calculation_id(
-        absorber.site_id, edge=absorber.edge, code=calculator.code, parameters=calculator.parameters_dict
+        absorber.site_id, edge=absorber.edge, code=calculator.code, parameters=calculator.identity(absorber)
     )
 
 
@@ -38,6 +39,16 @@ def material_id(sites: list[dict[str, Any]]) -> str:
     """Return the identity of an average: the site calculations with their shares, whatever the size of the cell."""
     divisor = reduce(gcd, (site["multiplicity"] for site in sites))
     return content_hash(["material-1", sorted([site["id"], site["multiplicity"] // divisor] for site in sites)])
+
+
+def write_files(folder: Path, inputs: Mapping[str, str], files: Mapping[str, Path]) -> None:
+    """Write the texts and copy the files that a calculation needs into a folder."""
+    for name in {*inputs, *files}:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    for name, text in inputs.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    for name, path in files.items():
+        shutil.copyfile(path, folder / name)
 
 
 @job
@@ -79,13 +90,10 @@ def _calculate(
     inputs: dict[str, str] = {}
     run = RunReport()
     try:
-        estimate = calculator.estimate(absorber)
+        estimate = calculator.estimate(absorber).cpu_time
         report(Progress(label, "inputs", estimate))
         inputs = calculator.inputs(absorber)
-        for name, text in inputs.items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+        write_files(folder, inputs, calculator.files(absorber))
         run = calculator.run(folder, on_stage=lambda stage: report(Progress(label, stage, estimate)))
         if run.failure:
             return (
@@ -128,7 +136,7 @@ def _site_document(
         code=calculator.code,
         code_version=outcome.code_version,
         fidelity=fidelity,
-        parameters=calculator.parameters_dict,
+        parameters=calculator.identity(absorber),
         structure_id=absorber.fingerprint.crystal_id,
         structure=structure.as_dict(),
         formula=composition.reduced_formula,

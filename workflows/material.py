@@ -165,7 +165,7 @@ def _make_flow(maker: MaterialSpectrumMaker, named: NamedStructure, absorber: st
 def _estimate(calculator: Calculator, absorber: Absorber) -> float:
     """Return the expected CPU time [s]; 0 for a site that cannot be computed and will say so when it runs."""
     try:
-        return calculator.estimate(absorber)
+        return calculator.estimate(absorber).cpu_time
     except InputError:
         return 0.0
 

@@ -10,12 +10,14 @@ from typing import Any
 from monty.json import MSONable
 
 from whiteline.absorber import Absorber
-from whiteline.calculators.feff.inputs import build_cluster, estimate_cpu_time, write_inputs
+from whiteline.calculators.feff.check import check_calculation
+from whiteline.calculators.feff.inputs import build_cluster, estimate_cost, write_inputs
 from whiteline.calculators.feff.parameters import FeffParameters
 from whiteline.calculators.feff.parse import parse_run
 from whiteline.calculators.feff.run import run_feff
-from whiteline.calculators.interface import Outcome, RunReport
+from whiteline.calculators.interface import Estimate, Finding, Outcome, RunReport
 from whiteline.calculators.parameters import build_parameters
+from whiteline.settings import Settings
 
 __all__ = ["FeffCalculator", "FeffParameters"]
 
@@ -45,15 +47,18 @@ class FeffCalculator(MSONable):
         return self.parameters.model_dump(mode="json")
 
     @classmethod
-    def from_values(
-        cls, values: Mapping[str, Any], *, command: str = "", timeout: float = 24 * 3600.0
-    ) -> FeffCalculator:
-        """Return a calculator from parameter values.
+    def from_settings(cls, values: Mapping[str, Any], settings: Settings) -> FeffCalculator:
+        """Return a calculator from parameter values and the facts of this machine.
 
         Raises:
             ParameterError: A name is unknown or a value is out of range.
         """
-        return cls(build_parameters(FeffParameters, values), command=command, timeout=timeout)
+        parameters = build_parameters(FeffParameters, values)
+        return cls(parameters, command=settings.feff_command, timeout=settings.timeout)
+
+    def identity(self, absorber: Absorber) -> dict[str, Any]:  # noqa: ARG002  # as the interface has it
+        """Return the parameters: the spectrum is an average over orientations, and FEFF needs no other files."""
+        return self.parameters_dict
 
     def inputs(self, absorber: Absorber) -> dict[str, str]:
         """Return feff.inp by its path inside the run directory.
@@ -63,10 +68,22 @@ class FeffCalculator(MSONable):
         """
         return write_inputs(absorber, self.parameters)
 
-    def estimate(self, absorber: Absorber) -> float:
-        """Return the expected CPU time [s]."""
+    def files(self, absorber: Absorber) -> dict[str, Path]:  # noqa: ARG002  # as the interface has it
+        """Return nothing: FEFF makes its potentials itself."""
+        return {}
+
+    def estimate(self, absorber: Absorber) -> Estimate:
+        """Return the expected cost.
+
+        Raises:
+            StructureError: FEFF cannot compute the absorber.
+        """
         cluster = build_cluster(absorber, radius=self.parameters.cluster_radius, grouping=self.parameters.potentials)
-        return estimate_cpu_time(cluster, self.parameters, n_parts=len(absorber.edge.parts))
+        return estimate_cost(cluster, self.parameters, n_parts=len(absorber.edge.parts))
+
+    def check(self, absorber: Absorber) -> list[Finding]:
+        """Return what is missing or wrong before anything starts."""
+        return check_calculation(absorber, self.parameters, command=self.command)
 
     def run(self, directory: Path, *, on_stage: Callable[[str], None]) -> RunReport:
         """Run FEFF on every feff.inp in `directory`, one after the other, and return how it went."""

@@ -14,14 +14,15 @@ import numpy as np
 
 from whiteline.absorber import Absorber
 from whiteline.calculators.feff.parameters import FeffParameters, PotentialGrouping
+from whiteline.calculators.interface import Estimate
 from whiteline.edges import Edge
 from whiteline.errors import StructureError
-from whiteline.structures import check_structure
+from whiteline.structures import check_structure, species_labels
 
 if TYPE_CHECKING:
     from pymatgen.core.structure import PeriodicNeighbor
 
-__all__ = ["Cluster", "build_cluster", "estimate_cpu_time", "write_inputs"]
+__all__ = ["Cluster", "build_cluster", "estimate_cost", "write_inputs"]
 
 # Share of the absorber in the average that sets the Fermi level: one excited atom in a crystal is none at all,
 # but FEFF needs a positive number. The Materials Project writes the same.
@@ -98,7 +99,7 @@ def _group_sites(absorber: Absorber, grouping: PotentialGrouping) -> list[int]:
         site_ids = absorber.fingerprint.site_ids
         names: Sequence[object] = [(site_ids[orbit], orbit) for orbit in absorber.symmetry.orbits]
     elif grouping is PotentialGrouping.SPECIES:
-        names = [site.species_string for site in structure]
+        names = species_labels(structure)
     else:
         names = [int(site.specie.Z) for site in structure]
     # Heaviest first, so that the order of the potentials does not depend on the order of the sites.
@@ -199,12 +200,12 @@ def _cards(parameters: FeffParameters, edge: Edge) -> list[str]:
     return cards
 
 
-def estimate_cpu_time(cluster: Cluster, parameters: FeffParameters, *, n_parts: int = 1) -> float:
-    """Return a rough CPU time [s]: full multiple scattering inverts a matrix that grows with the cluster.
+def estimate_cost(cluster: Cluster, parameters: FeffParameters, *, n_parts: int = 1) -> Estimate:
+    """Return a rough cost: full multiple scattering inverts a matrix that grows with the cluster.
 
     The constants are a fit to anatase at seven pairs of radii on one core of 2024; other machines and chemistries
     differ by a factor of two or so, which is enough for a progress bar.
     """
-    fms = 1.9e-4 * cluster.n_within(parameters.fms_radius) ** 3
+    n_fms = cluster.n_within(parameters.fms_radius)
     scf = 0.051 * cluster.n_within(parameters.scf_radius) ** 1.85 if parameters.scf_radius else 0.0
-    return n_parts * (3.0 + fms + scf)
+    return Estimate(cpu_time=n_parts * (3.0 + 1.9e-4 * n_fms**3 + scf), memory=30.0 + 0.0134 * n_fms**2)

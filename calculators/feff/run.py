@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
-import shutil
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from whiteline.calculators.interface import RunReport
-from whiteline.calculators.process import GuardedProcess, last_words
-from whiteline.errors import MissingDependencyError, ParameterError
+from whiteline.calculators.process import GuardedProcess, describe_end, find_executable, last_words, run_command
 
 __all__ = ["LOG_NAME", "run_feff"]
 
@@ -57,21 +54,9 @@ def run_feff(directory: Path, *, command: str = "", timeout: float, on_stage: Ca
         MissingDependencyError: The external executable does not exist.
     """
     if command:
-        return _run_external(directory, _executable(command), timeout, on_stage)
+        words = find_executable(command, variable="WHITELINE_FEFF_COMMAND", remedy="unset it to use the FEFF10 wheel")
+        return _run_external(directory, words, timeout, on_stage)
     return _run_wheel(directory, timeout, on_stage)
-
-
-def _executable(command: str) -> list[str]:
-    try:
-        words = shlex.split(command)
-    except ValueError as error:
-        raise ParameterError(f"WHITELINE_FEFF_COMMAND {command!r} is not a command: {error}") from error
-    if not words or shutil.which(words[0]) is None:
-        raise MissingDependencyError(
-            f"the FEFF executable {command!r} is not there or not executable: correct WHITELINE_FEFF_COMMAND, "
-            "or unset it to use the FEFF10 wheel"
-        )
-    return words
 
 
 def _run_wheel(directory: Path, timeout: float, on_stage: Callable[[str], None]) -> RunReport:
@@ -102,24 +87,16 @@ def _run_wheel(directory: Path, timeout: float, on_stage: Callable[[str], None])
                 else:
                     timings[message["stage"]] = round(message["seconds"], 3)
             code = process.wait()
-    return _report(process, code, timings, failure, directory)
+    log = directory / LOG_NAME
+    if failure and not process.is_timed_out:
+        return RunReport(timings, f"{failure} [{last_words(log)}]")
+    return RunReport(timings, describe_end(process, code, log))
 
 
 def _run_external(directory: Path, command: list[str], timeout: float, on_stage: Callable[[str], None]) -> RunReport:
     on_stage("FEFF")
     started = time.monotonic()
-    with GuardedProcess(
+    failure = run_command(
         command, directory=directory, log=directory / LOG_NAME, timeout=timeout, environment=_ENVIRONMENT
-    ) as process:
-        code = process.wait()
-    return _report(process, code, {"feff": round(time.monotonic() - started, 3)}, "", directory)
-
-
-def _report(process: GuardedProcess, code: int, timings: dict[str, float], failure: str, directory: Path) -> RunReport:
-    if process.is_timed_out:
-        return RunReport(timings, f"stopped after {process.timeout:g} s: raise WHITELINE_FEFF_TIMEOUT")
-    if code == 0 and not failure:
-        return RunReport(timings)
-    if not failure:
-        failure = f"killed by signal {code - 128}" if code > 128 else f"exit status {code}"
-    return RunReport(timings, f"{failure} [{last_words(directory / LOG_NAME)}]")
+    )
+    return RunReport({"feff": round(time.monotonic() - started, 3)}, failure)

@@ -16,9 +16,9 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_field_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WHITELINE_DATABASE", "mongodb://somewhere/db")
     monkeypatch.setenv("WHITELINE_KEEP_RUNS", "true")
-    monkeypatch.setenv("WHITELINE_FEFF_TIMEOUT", "60")
+    monkeypatch.setenv("WHITELINE_TIMEOUT", "60")
     settings = load_settings()
-    assert (settings.database, settings.keep_runs, settings.feff_timeout) == ("mongodb://somewhere/db", True, 60.0)
+    assert (settings.database, settings.keep_runs, settings.timeout) == ("mongodb://somewhere/db", True, 60.0)
 
 
 def test_an_override_beats_the_environment_and_none_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,12 +42,12 @@ def test_variables_for_the_tests_are_no_settings(monkeypatch: pytest.MonkeyPatch
     ("name", "value"),
     [
         ("KEEP_RUNS", "perhaps"),
-        ("FEFF_TIMEOUT", "0"),
-        ("FEFF_TIMEOUT", "-5"),
-        ("FEFF_TIMEOUT", "soon"),
-        ("FEFF_TIMEOUT", "inf"),
-        ("FEFF_TIMEOUT", "nan"),
-        ("FEFF_TIMEOUT", ""),
+        ("TIMEOUT", "0"),
+        ("TIMEOUT", "-5"),
+        ("TIMEOUT", "soon"),
+        ("TIMEOUT", "inf"),
+        ("TIMEOUT", "nan"),
+        ("TIMEOUT", ""),
     ],
 )
 def test_a_bad_value_is_refused_with_its_name_and_itself(

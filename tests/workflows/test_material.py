@@ -81,10 +81,10 @@ def test_a_failed_site_takes_no_other_with_it(settings: Settings, quick: dict[st
 
 
 def test_failed_calculations_are_tried_again(settings: Settings, quick: dict[str, Any], copper: Structure) -> None:
-    hasty = replace_settings(settings, feff_timeout=0.05)
+    hasty = replace_settings(settings, timeout=0.05)
     failed = run_material(copper, "Cu", "K", parameters=quick, settings=hasty)
     assert failed.sites[0].status is Status.FAILED
-    assert "WHITELINE_FEFF_TIMEOUT" in failed.sites[0].reason
+    assert "WHITELINE_TIMEOUT" in failed.sites[0].reason
     repaired = run_material(copper, "Cu", "K", parameters=quick, settings=settings)
     assert repaired.sites[0].id == failed.sites[0].id
     assert repaired.sites[0].status is Status.CONVERGED
@@ -132,7 +132,7 @@ def test_run_directories_of_finished_runs_go_and_of_failed_ones_stay(
 ) -> None:
     run_material(copper, "Cu", parameters=quick, settings=settings)
     assert not list(settings.run_directory.rglob("feff.log"))
-    hasty = replace_settings(settings, feff_timeout=0.05)
+    hasty = replace_settings(settings, timeout=0.05)
     run_material(scale(copper, 1.02), "Cu", parameters=quick, settings=hasty)
     assert len(list(settings.run_directory.rglob("feff.log"))) == 1
 

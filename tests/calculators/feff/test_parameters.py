@@ -5,6 +5,7 @@ import pytest
 
 from whiteline.calculators.feff import FeffCalculator, FeffParameters
 from whiteline.calculators.feff.parameters import CoreHole, EnergyGrid
+from whiteline.calculators.parameters import build_parameters
 from whiteline.errors import ParameterError
 
 
@@ -31,7 +32,7 @@ from whiteline.errors import ParameterError
 )
 def test_a_parameter_out_of_range_is_refused_by_name(values: dict[str, Any], words: str) -> None:
     with pytest.raises(ParameterError, match=words):
-        FeffCalculator.from_values(values)
+        FeffCalculator(build_parameters(FeffParameters, values))
 
 
 def test_the_defaults_are_those_of_the_materials_project() -> None:
@@ -42,20 +43,24 @@ def test_the_defaults_are_those_of_the_materials_project() -> None:
 
 
 def test_the_identity_of_a_calculation_holds_the_physics_and_not_the_machine() -> None:
-    one = FeffCalculator.from_values({"fms_radius": 5, "scf_radius": None}, command="feff9", timeout=1.0)
-    two = FeffCalculator.from_values({"scf_radius": None, "fms_radius": 5.0})
+    one = FeffCalculator(
+        build_parameters(FeffParameters, {"fms_radius": 5, "scf_radius": None}), command="feff9", timeout=1.0
+    )
+    two = FeffCalculator(build_parameters(FeffParameters, {"scf_radius": None, "fms_radius": 5.0}))
     assert one.parameters_dict == two.parameters_dict
     assert set(one.parameters_dict) == set(FeffParameters.model_fields)
 
 
 def test_parameters_survive_their_dictionary() -> None:
     values = {"core_hole": "none", "energy_grid": [{"kind": "e_grid", "start": -5, "stop": 20, "step": 0.5}]}
-    calculator = FeffCalculator.from_values(values)
-    assert FeffCalculator.from_values(calculator.parameters_dict) == calculator
+    calculator = FeffCalculator(build_parameters(FeffParameters, values))
+    assert FeffCalculator(build_parameters(FeffParameters, calculator.parameters_dict)) == calculator
 
 
 def test_a_calculator_survives_json() -> None:
-    calculator = FeffCalculator.from_values({"fms_radius": 5.0, "scf_radius": None}, command="x y", timeout=5.0)
+    calculator = FeffCalculator(
+        build_parameters(FeffParameters, {"fms_radius": 5.0, "scf_radius": None}), command="x y", timeout=5.0
+    )
     assert FeffCalculator.from_dict(calculator.as_dict()) == calculator
 
 

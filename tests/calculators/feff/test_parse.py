@@ -13,6 +13,7 @@ from whiteline.calculators.feff import FeffCalculator, FeffParameters
 from whiteline.calculators.feff.parse import parse_run
 from whiteline.calculators.feff.run import LOG_NAME
 from whiteline.calculators.feff.xmu import read_xmu
+from whiteline.calculators.parameters import build_parameters
 from whiteline.edges import Edge
 from whiteline.errors import ParseError
 from whiteline.status import Status
@@ -143,16 +144,19 @@ def l23_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-L23 = FeffCalculator.from_values(
-    {
-        "scf_radius": None,
-        "fms_radius": 3.0,
-        "cluster_radius": 6.0,
-        "energy_grid": [
-            {"kind": "k_grid", "start": -1, "stop": 0, "step": 0.2},
-            {"kind": "k_grid", "start": 0, "stop": 4, "step": 0.2},
-        ],
-    },
+L23 = FeffCalculator(
+    build_parameters(
+        FeffParameters,
+        {
+            "scf_radius": None,
+            "fms_radius": 3.0,
+            "cluster_radius": 6.0,
+            "energy_grid": [
+                {"kind": "k_grid", "start": -1, "stop": 0, "step": 0.2},
+                {"kind": "k_grid", "start": 0, "stop": 4, "step": 0.2},
+            ],
+        },
+    ),
     timeout=300,
 )
 

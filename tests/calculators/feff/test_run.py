@@ -13,10 +13,11 @@ import pytest
 from pymatgen.core.structure import Structure
 
 from whiteline.absorber import Absorber
-from whiteline.calculators.feff import FeffCalculator
+from whiteline.calculators.feff import FeffCalculator, FeffParameters
 from whiteline.calculators.feff.run import LOG_NAME, run_feff
 from whiteline.calculators.feff.xmu import read_xmu
 from whiteline.calculators.interface import RunReport
+from whiteline.calculators.parameters import build_parameters
 from whiteline.edges import Edge
 from whiteline.errors import MissingDependencyError, ParameterError
 from whiteline.status import Status
@@ -77,7 +78,9 @@ def test_the_wheel_gives_back_the_reference_of_fefs_own_example(data: Path, tmp_
 def test_copper_converges_without_a_word_on_our_output(
     copper: Structure, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    run = compute(tmp_path, copper, FeffCalculator.from_values({**TINY, "scf_radius": 3.0}, timeout=300))
+    run = compute(
+        tmp_path, copper, FeffCalculator(build_parameters(FeffParameters, {**TINY, "scf_radius": 3.0}), timeout=300)
+    )
     outcome = run.calculator.parse(tmp_path, run.absorber)
     assert capfd.readouterr() == ("", "")
     assert (run.report.failure, outcome.status, outcome.reason) == ("", Status.CONVERGED, "")
@@ -94,7 +97,7 @@ def test_copper_converges_without_a_word_on_our_output(
 
 def test_too_few_iterations_are_a_status_with_its_reason(copper: Structure, tmp_path: Path) -> None:
     values = {**TINY, "scf_radius": 3.0, "scf_max_iterations": 1}
-    run = compute(tmp_path, copper, FeffCalculator.from_values(values, timeout=300))
+    run = compute(tmp_path, copper, FeffCalculator(build_parameters(FeffParameters, values), timeout=300))
     outcome = run.calculator.parse(tmp_path, run.absorber)
     assert (run.report.failure, outcome.status) == ("", Status.UNCONVERGED)
     assert outcome.reason == "scf: the potentials did not converge in 1 iterations"
@@ -105,7 +108,11 @@ def test_an_external_executable_runs_in_a_folder_of_any_name(copper: Structure, 
     script = tmp_path / "feff stand-in.py"
     script.write_text(STAND_IN)
     command = shlex.join([sys.executable, str(script)])
-    run = compute(tmp_path / "Lauf 1 – ö", copper, FeffCalculator.from_values(TINY, command=command, timeout=300))
+    run = compute(
+        tmp_path / "Lauf 1 – ö",
+        copper,
+        FeffCalculator(build_parameters(FeffParameters, TINY), command=command, timeout=300),
+    )
     outcome = run.calculator.parse(run.directory, run.absorber)
     assert (run.report.failure, run.stages, set(run.report.timings)) == ("", ["FEFF"], {"feff"})
     assert outcome.status is Status.CONVERGED
@@ -134,8 +141,8 @@ def test_the_time_limit_is_a_failure_in_words_and_leaves_no_feff_behind(
     copper: Structure, tmp_path: Path, left_behind: Callable[[Path], list[int]]
 ) -> None:
     values = {**TINY, "scf_radius": 5.0, "fms_radius": 6.0}
-    run = compute(tmp_path, copper, FeffCalculator.from_values(values, timeout=0.5))
-    assert run.report.failure == "stopped after 0.5 s: raise WHITELINE_FEFF_TIMEOUT"
+    run = compute(tmp_path, copper, FeffCalculator(build_parameters(FeffParameters, values), timeout=0.5))
+    assert run.report.failure == "stopped after 0.5 s: raise WHITELINE_TIMEOUT"
     assert left_behind(tmp_path) == []
 
 
