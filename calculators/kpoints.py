@@ -8,6 +8,7 @@ every material and cell (Meng et al., Phys. Rev. Materials 8, 013801 (2024), doi
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import ceil
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -51,10 +52,10 @@ def grid_for_length(lattice: Float[Array, "3 3"], length: float) -> Grid:
 
 
 def distinct_grids(lattice: Float[Array, "3 3"], length: float) -> Iterator[Grid]:
-    """Yield all different grids of `grid_for_length` up to `length` [Å], coarsest first."""
+    """Yield all different grids of `grid_for_length` below `length` [Å], coarsest first."""
     reciprocal = _reciprocal_lengths(lattice)
     # A grid changes where length * |b_i| passes a whole number.
-    turns = sorted({n / b for b in reciprocal for n in range(1, int(length * b) + 1)})
+    turns = sorted({n / b for b in reciprocal for n in range(1, ceil(length * b - 1e-9))})
     grids = [
         grid_for_length(lattice, (low + high) / 2) for low, high in zip([0.0, *turns], [*turns, length], strict=True)
     ]

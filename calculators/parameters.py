@@ -5,13 +5,16 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from whiteline.errors import ParameterError, did_you_mean
 
-__all__ = ["Parameters", "build_parameters", "list_presets", "load_preset"]
+__all__ = ["Parameters", "build_parameters", "describe_preset", "list_presets", "load_preset"]
+
+_PUBLISHED = "published-"
 
 
 class Parameters(BaseModel):
@@ -40,13 +43,17 @@ def build_parameters(model: type[P], values: Mapping[str, Any]) -> P:
 
 
 def list_presets(code: str) -> list[str]:
-    """Return the names of a code's presets.
+    """Return the names of a code's presets: its own first, then the published ones as `published:NAME`.
 
-    >>> list_presets("feff")
+    >>> list_presets("feff")[:2]
     ['fast', 'standard']
     """
-    folder = files("whiteline.calculators") / code / "presets"
-    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    folder = _preset_folder(code)
+    if not folder.is_dir():
+        return []
+    stems = (entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    names = (f"published:{s.removeprefix(_PUBLISHED)}" if s.startswith(_PUBLISHED) else s for s in stems)
+    return sorted(names, key=lambda name: (":" in name, name))
 
 
 def load_preset(code: str, name: str) -> dict[str, Any]:
@@ -55,8 +62,29 @@ def load_preset(code: str, name: str) -> dict[str, Any]:
     Raises:
         ParameterError: No such preset.
     """
+    return dict(tomllib.loads(_read_preset(code, name))["parameters"])
+
+
+def describe_preset(code: str, name: str) -> str:
+    """Return what a preset is for, in one line: its `description`, else the first line of its opening comment.
+
+    Raises:
+        ParameterError: No such preset.
+    """
+    text = _read_preset(code, name)
+    description = tomllib.loads(text).get("description", "")
+    if description or not text.startswith("#"):
+        return str(description)
+    return text.partition("\n")[0].lstrip("# ").rstrip(" .:")
+
+
+def _read_preset(code: str, name: str) -> str:
     known = list_presets(code)
     if name not in known:
         raise ParameterError(f"{code} has no preset {name!r}: {did_you_mean(name, known)}")
-    text = (files("whiteline.calculators") / code / "presets" / f"{name}.toml").read_text(encoding="utf-8")
-    return dict(tomllib.loads(text)["parameters"])
+    # A colon cannot stand in the name of a file everywhere.
+    return (_preset_folder(code) / f"{name.replace(':', '-')}.toml").read_text(encoding="utf-8")
+
+
+def _preset_folder(code: str) -> Traversable:
+    return files("whiteline.calculators") / code / "presets"

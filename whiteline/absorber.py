@@ -179,12 +179,16 @@ class Absorber(MSONable):
     def site_rotations(self) -> Float[Array, "operation 3 3"]:
         """Cartesian matrices of the symmetry operations that leave the site where it is."""
         position = self.structure.frac_coords[self.site_index]
-        lattice = self.structure.lattice.matrix
         moved = self.symmetry.rotations @ position + self.symmetry.translations - position
-        distances = np.linalg.norm((moved - np.round(moved)) @ lattice, axis=1)
+        distances = np.linalg.norm((moved - np.round(moved)) @ self.structure.lattice.matrix, axis=1)
         # Twice the tolerance: the site and its image may each be off by one.
-        staying = self.symmetry.rotations[distances < 2 * SYMMETRY_TOLERANCE]
-        return np.asarray(lattice.T @ staying @ np.linalg.inv(lattice.T))
+        return np.asarray(self.crystal_rotations[distances < 2 * SYMMETRY_TOLERANCE])
+
+    @property
+    def crystal_rotations(self) -> Float[Array, "operation 3 3"]:
+        """Cartesian matrices of the operations of the crystal's point group, in the order of its symmetry."""
+        columns = self.structure.lattice.matrix.T
+        return np.asarray(columns @ self.symmetry.rotations @ np.linalg.inv(columns))
 
     @property
     def polarisations(self) -> tuple[Polarisation, ...]:

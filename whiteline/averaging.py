@@ -11,16 +11,17 @@ from jaxtyping import Float
 
 from whiteline.broadening import BroadeningRecord
 from whiteline.errors import InputError, ParameterError, UnitError
-from whiteline.polarisation import ISOTROPIC
+from whiteline.polarisation import CARTESIAN, ISOTROPIC, inequivalent_polarisations
 from whiteline.units import Quantity
 
 if TYPE_CHECKING:
     from whiteline.spectrum import Spectrum
 
-__all__ = ["add", "average"]
+__all__ = ["add", "average", "over_orbit"]
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
+_OFF_DIAGONAL = 1e-3  # rotations of a cell measured to 1 mÅ or so are that far from exact
 _AXIS_TOLERANCE = 1e-9  # [eV] below which two zeros of the axis are the same, and two points
 
 
@@ -83,6 +84,31 @@ def add(spectra: Sequence[Spectrum], *, edges: Sequence[float]) -> Spectrum:
     parts = _powder_unless_alike([s.to_absolute() for s in spectra])
     total = sum(_with_tail(s, grid, edge) for s, edge in zip(parts, edges, strict=True))
     return _merged(parts, grid, np.asarray(total, dtype=float))
+
+
+def over_orbit(spectrum: Spectrum, rotations: Float[Array, "operation 3 3"]) -> Spectrum:
+    """Return the mean spectrum of a site and all that are equivalent to it, resolved by the directions of the crystal.
+
+    The tensors of equivalent sites are turned copies of one another. Component a of their mean is
+    sum_b S_ab D_bb with S_ab = <(R e_a)_b²> over the point group, which holds where <(R e_a)_b (R e_a)_c> vanishes for
+    b ≠ c; elsewhere off-diagonal elements would be needed, and the powder average is returned. A spectrum whose
+    components are not those of x, y and z comes back as it is.
+
+    Args:
+        spectrum: Spectrum of one site; a direction that is not there equals the one that carries its weight.
+        rotations: Cartesian matrices of the point group of the crystal, shape (n_operation, 3, 3).
+    """
+    labels = [p.label for p in spectrum.polarisations]
+    if not set(labels) <= {p.label for p in CARTESIAN}:
+        return spectrum
+    tensors = np.einsum("nba,nca->abc", rotations, rotations) / len(rotations)
+    if np.abs(tensors * (1 - np.eye(3))).max() > _OFF_DIAGONAL:
+        return replace(spectrum, components=spectrum.intensity, polarisations=ISOTROPIC)
+    heaviest = int(np.argmax([p.weight for p in spectrum.polarisations]))
+    rows = [labels.index(p.label) if p.label in labels else heaviest for p in CARTESIAN]
+    means = np.einsum("abb->ab", tensors) @ spectrum.components[rows]
+    kept = inequivalent_polarisations(rotations)
+    return replace(spectrum, components=means[["xyz".index(p.label) for p in kept]], polarisations=kept)
 
 
 def _with_tail(spectrum: Spectrum, grid: Float[Array, " grid"], edge: float) -> Float[Array, "component grid"]:

@@ -14,7 +14,7 @@ from typing import Any
 from jobflow import job
 
 from whiteline.absorber import Absorber
-from whiteline.averaging import average
+from whiteline.averaging import average, over_orbit
 from whiteline.calculators.interface import Calculator, Outcome, RunReport
 from whiteline.database import open_store
 from whiteline.database.documents import DocumentKind, SpectrumDocument
@@ -215,7 +215,7 @@ def average_sites(
             if known is not None and known.has_spectrum:
                 return {"id": identity, "status": known.value, "is_from_store": True}
         documents = [store.get(parent) for parent in parents]
-        outcome = _average(documents, sites)
+        outcome = _average(documents, sites, absorber)
         document = replace(
             _site_document(identity, absorber, calculator, outcome, source=source, fidelity=fidelity),
             kind=DocumentKind.MATERIAL,
@@ -242,7 +242,7 @@ def average_sites(
     return {"id": identity, "status": document.status.value, "is_from_store": False}
 
 
-def _average(documents: list[SpectrumDocument], sites: list[dict[str, Any]]) -> Outcome:
+def _average(documents: list[SpectrumDocument], sites: list[dict[str, Any]], absorber: Absorber) -> Outcome:
     versions = ", ".join(sorted({d.code_version for d in documents if d.code_version}))
     checks = tuple(
         Check(f"site {site['site_index']}", is_passed=d.status is Status.CONVERGED, detail=d.reason)
@@ -253,6 +253,7 @@ def _average(documents: list[SpectrumDocument], sites: list[dict[str, Any]]) -> 
     if len(spectra) < len(documents):
         missing = [c.name for c, d in zip(checks, documents, strict=True) if d.spectrum is None]
         return Outcome(Status.FAILED, None, f"no spectrum of {', '.join(missing)}", checks, versions)
-    spectrum = average(spectra, [site["multiplicity"] for site in sites])
+    rotations = absorber.crystal_rotations
+    spectrum = average([over_orbit(s, rotations) for s in spectra], [site["multiplicity"] for site in sites])
     status = Status.UNCONVERGED if bad else Status.CONVERGED
     return Outcome(status, spectrum, f"not converged: {', '.join(bad)}" if bad else "", checks, versions)
