@@ -86,17 +86,10 @@ def test_moments_travel_with_their_atoms_when_the_absorber_moves_to_the_front() 
 
 
 def test_oxidation_states_and_spins_stay_on_the_atoms_that_carry_them() -> None:
-    cell = primitive_cell(
-        Absorber(
-            Structure(
-                Lattice.orthorhombic(4, 5, 6),
-                ["O2-", "Ti3+,spin=1", "Ti4+"],
-                [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5]],
-            ),
-            1,
-            Edge.K,
-        )
-    )
+    lattice = Lattice.orthorhombic(4, 5, 6)
+    positions = [[0.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.5, 0.0, 0.5]]
+    structure = Structure(lattice, ["O2-", "Ti3+,spin=1", "Ti4+"], positions)
+    cell = primitive_cell(Absorber(structure, 1, Edge.K))
     assert [(a.element, a.label, a.moment, a.site_index) for a in cell.atoms] == [
         ("Ti", "Ti3+,spin=1", 1.0, 1),
         ("Ti", "Ti4+", None, 2),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
-from scipy.spatial.transform import Rotation
+from scipy.spatial.transform import Rotation  # type: ignore[import-untyped]  # ships no types
 
 from whiteline.absorber import Absorber, find_absorbers
 from whiteline.averaging import over_orbit
@@ -42,11 +42,15 @@ def test_a_threefold_axis_makes_the_directions_across_it_equal_though_it_maps_no
     assert inequivalent_polarisations(group) == (Polarisation("x", 2 / 3), Polarisation("z", 1 / 3))
 
 
+def flat(values: list[float], polarisations: tuple[Polarisation, ...]) -> Spectrum:
+    components = np.repeat(np.array(values)[:, np.newaxis], 2, axis=1)
+    return Spectrum(np.arange(2.0), components, polarisations=polarisations, energy_reference=EnergyReference.FERMI)
+
+
 def tensor_spectrum(tensor: np.ndarray, absorber: Absorber) -> Spectrum:
     """Return a flat spectrum whose components are the diagonal elements that a run at this site would compute."""
     kept = absorber.polarisations
-    rows = [[tensor["xyz".index(p.label), "xyz".index(p.label)]] * 2 for p in kept]
-    return Spectrum([0.0, 1.0], rows, polarisations=kept, energy_reference=EnergyReference.FERMI)
+    return flat([tensor["xyz".index(p.label), "xyz".index(p.label)] for p in kept], kept)
 
 
 def mean_tensor(tensor: np.ndarray, rotations: np.ndarray) -> np.ndarray:
@@ -71,7 +75,7 @@ def test_equivalent_sites_add_up_to_the_tensor_of_the_crystal(name: str, ti_o_10
 def test_turned_copies_of_a_site_share_their_directions_in_the_crystal() -> None:
     """A fourfold screw axis turns a site with an axis along x into one with its axis along y."""
     quarters = Rotation.from_euler("z", [[0], [90], [180], [270]], degrees=True).as_matrix()
-    site = Spectrum([0, 1], [[3, 3], [1, 1], [2, 2]], polarisations=CARTESIAN, energy_reference=EnergyReference.FERMI)
+    site = flat([3, 1, 2], CARTESIAN)
     crystal = over_orbit(site, quarters)
     assert [(p.label, round(p.weight * 3)) for p in crystal.polarisations] == [("x", 2), ("z", 1)]
     assert crystal.components[:, 0].tolist() == pytest.approx([2.0, 2.0])
@@ -79,7 +83,7 @@ def test_turned_copies_of_a_site_share_their_directions_in_the_crystal() -> None
 
 def test_components_that_are_no_directions_stay_as_they_are() -> None:
     spins = (Polarisation("spin up", 0.5), Polarisation("spin down", 0.5))
-    site = Spectrum([0, 1], [[3, 3], [1, 1]], polarisations=spins, energy_reference=EnergyReference.FERMI)
+    site = flat([3, 1], spins)
     assert over_orbit(site, np.eye(3)[np.newaxis]) is site
 
 
