@@ -33,6 +33,8 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
 # Å; the second sums reach twice as far, beyond any cluster that matters for a spectrum near its edge.
 _RADIUS = 8.0
+# Å; no two atoms are this close.
+_SAME_POSITION = 1.0e-3
 # Centres [Å] and widths [Å] of the radial functions: near shell, middle distance, far.
 _CENTRES = np.array([2.0, 3.0, 4.5, 6.0])
 _WIDTHS = np.array([0.8, 1.0, 1.2, 1.2])
@@ -125,6 +127,9 @@ def orientation_id(structure: Structure, site_index: int) -> str:
     """
     species = species_labels(structure)
     _, neighbours, images, distances = structure.get_neighbor_list(_RADIUS, sites=[structure[site_index]])
+    # A list around some sites only counts each as its own neighbour, unless it is the first.
+    is_other = distances > _SAME_POSITION
+    neighbours, images, distances = neighbours[is_other], images[is_other], distances[is_other]
     weights = np.array([_species_weights(name) for name in species])
     steps = structure.frac_coords[neighbours] + images - structure.frac_coords[site_index]
     directions = (steps @ structure.lattice.matrix) / distances[:, np.newaxis]

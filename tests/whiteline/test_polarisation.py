@@ -101,6 +101,15 @@ def test_a_turned_crystal_keeps_its_site_but_not_its_orientation(ti_o_10: dict[s
     assert one.orientation_id != other.orientation_id
 
 
+def test_every_site_of_a_crystal_has_the_orientation_of_its_equals_by_translation(
+    ti_o_10: dict[str, Structure],
+) -> None:
+    doubled = ti_o_10["mp-1203"] * (1, 1, 2)
+    ids = [Absorber(doubled, i, Edge.K).orientation_id for i in range(10)]
+    assert ids[0::2] == ids[1::2]
+    assert len(set(ids)) == 3  # three inequivalent sites; their equals lie mirrored, which a tensor does not see
+
+
 def test_a_cubic_site_has_one_orientation_and_other_cells_of_a_crystal_share_theirs(
     copper: Structure, ti_o_10: dict[str, Structure]
 ) -> None:
