@@ -158,5 +158,7 @@ def describe_end(process: GuardedProcess, code: int, log: Path) -> str:
         return f"stopped after {process.timeout:g} s: raise WHITELINE_TIMEOUT"
     if code == 0:
         return ""
-    how = f"killed by signal {code - 128}" if code > 128 else f"exit status {code}"
+    # Perl's and other programs' own 255 is no signal.
+    is_signal = code - 128 in {number.value for number in signal.Signals}
+    how = f"killed by signal {code - 128}" if is_signal else f"exit status {code}"
     return f"{how} [{last_words(log)}]"

@@ -116,7 +116,8 @@ def _site_numbers(structure: Structure, species: list[str]) -> Float[Array, "sit
 def _sum_by_site(
     centers: np.ndarray[Any, np.dtype[np.int64]], terms: Float[Array, "pair number"], n_sites: int
 ) -> Float[Array, "site number"]:
-    return np.array([np.bincount(centers, weights=column, minlength=n_sites) for column in terms.T]).T
+    # An atom without neighbours: numpy counts nothing in integers.
+    return np.array([np.bincount(centers, weights=column, minlength=n_sites) for column in terms.T], dtype=float).T
 
 
 def orientation_id(structure: Structure, site_index: int) -> str:

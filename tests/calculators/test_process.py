@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from whiteline.calculators.process import GuardedProcess, last_words
+from whiteline.calculators.process import GuardedProcess, find_executable, last_words, run_command
+from whiteline.errors import MissingDependencyError, ParameterError
 
 PARENT = """
 import sys
@@ -156,3 +157,26 @@ def test_last_words_leave_out_the_addresses_of_a_fortran_crash(tmp_path: Path) -
     assert last_words(tmp_path / "log", n_lines=2) == (
         "forrtl: No space left on device | forrtl: severe (38): error during write, unit 11, file pot.bin"
     )
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("echo no atoms; exit 255", "exit status 255 [no atoms]"),  # Perl's way to die
+        ("echo out of luck; kill -9 $$", "killed by signal 9 [out of luck]"),
+        ("exit 0", ""),
+    ],
+)
+def test_how_a_command_ended_is_told_in_its_own_words(tmp_path: Path, script: str, words: str) -> None:
+    assert run_command(["sh", "-c", script], directory=tmp_path, log=tmp_path / "log", timeout=60) == words
+
+
+@pytest.mark.parametrize("command", ["no-such-program -x", "", "/etc/passwd"])
+def test_a_program_that_is_not_there_or_not_executable_is_named_with_the_remedy(command: str) -> None:
+    with pytest.raises(MissingDependencyError, match=r"not there or not executable: correct WHITELINE_X, or buy it"):
+        find_executable(command, variable="WHITELINE_X", remedy="buy it")
+
+
+def test_a_command_with_an_open_quote_is_refused() -> None:
+    with pytest.raises(ParameterError, match="is not a command"):
+        find_executable("mpirun 'pw.x", variable="WHITELINE_X", remedy="buy it")
