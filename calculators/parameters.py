@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from itertools import takewhile
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -15,6 +17,8 @@ from whiteline.errors import ParameterError, did_you_mean
 __all__ = ["Parameters", "build_parameters", "describe_preset", "list_presets", "load_preset"]
 
 _PUBLISHED = "published-"
+# Where a sentence turns to its sources and details.
+_ASIDE = re.compile(r"[:;.]\s|\s\(")
 
 
 class Parameters(BaseModel):
@@ -66,16 +70,16 @@ def load_preset(code: str, name: str) -> dict[str, Any]:
 
 
 def describe_preset(code: str, name: str) -> str:
-    """Return what a preset is for, in one line: its `description`, else the first line of its opening comment.
+    """Return what a preset is for, in one line: its `description`, else how its opening comment begins.
 
     Raises:
         ParameterError: No such preset.
     """
     text = _read_preset(code, name)
-    description = tomllib.loads(text).get("description", "")
-    if description or not text.startswith("#"):
+    if description := tomllib.loads(text).get("description", ""):
         return str(description)
-    return text.partition("\n")[0].lstrip("# ").rstrip(" .:")
+    comment = " ".join(line.lstrip("# ") for line in takewhile(lambda line: line.startswith("#"), text.splitlines()))
+    return _ASIDE.split(comment, maxsplit=1)[0].strip().rstrip(".")
 
 
 def _read_preset(code: str, name: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from whiteline.workflows.flows import MaterialSpectrumMaker, SiteSpectrumMaker
     from whiteline.workflows.material import MaterialResult, run_material, run_materials
+    from whiteline.workflows.preparation import check_materials, write_inputs
     from whiteline.workflows.workspace import Workspace
 
 __all__ = [
@@ -15,8 +16,10 @@ __all__ = [
     "MaterialSpectrumMaker",
     "SiteSpectrumMaker",
     "Workspace",
+    "check_materials",
     "run_material",
     "run_materials",
+    "write_inputs",
 ]
 
 _HOMES = {
@@ -24,8 +27,10 @@ _HOMES = {
     "MaterialSpectrumMaker": "flows",
     "SiteSpectrumMaker": "flows",
     "Workspace": "workspace",
+    "check_materials": "preparation",
     "run_material": "material",
     "run_materials": "material",
+    "write_inputs": "preparation",
 }
 
 

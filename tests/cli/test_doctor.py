@@ -7,6 +7,13 @@ import pytest
 from .conftest import Command
 
 
+@pytest.fixture(autouse=True)
+def _no_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether this machine has Quantum ESPRESSO, which takes seconds to say its version, is no part of a test."""
+    for name in ("PW", "XSPECTRA", "LD1"):
+        monkeypatch.setenv(f"WHITELINE_{name}_COMMAND", "no-such-program")
+
+
 def line_of(text: str, part: str) -> str:
     return next(line for line in text.splitlines() if line.startswith(part))
 
@@ -72,3 +79,37 @@ def test_pretrained_models_are_named(whiteline: Command, tmp_path: Path, monkeyp
     (folder / "state.pt").write_bytes(b"")
     monkeypatch.setenv("WHITELINE_DATA", str(tmp_path / "data"))
     assert "M3GNet-MP (M3GNet)" in line_of(whiteline("doctor").out, "pretrained models")
+
+
+def write_program(path: str, text: str) -> str:
+    """Write a program below the current folder: its short path is not folded in the table."""
+    program = Path(path)
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(f"#!/bin/sh\n{text}\n")
+    program.chmod(0o755)
+    return path
+
+
+def test_an_engine_is_looked_for_where_the_settings_say(whiteline: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = write_program("bin/pw.x", "echo '     Program PWSCF v.7.4.1 starts on  1Jan2026'")
+    monkeypatch.setenv("WHITELINE_PW_COMMAND", f"{program} -nk 2")
+    monkeypatch.setenv("WHITELINE_VASP_COMMAND", "no-such-vasp")
+    text = whiteline("doctor").out
+    assert "yes  bin/pw.x -nk 2, version 7.4.1" in line_of(text, "XSpectra pw.x")
+    assert "no no-such-vasp (WHITELINE_VASP_COMMAND)" in line_of(text, "VASP")
+
+
+def test_the_version_of_ocean_is_read_from_beside_it(whiteline: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHITELINE_OCEAN_COMMAND", write_program("bin/ocean.pl", "exit 1"))
+    Path("bin/Version").write_text("3.2.1\n")
+    assert "yes  bin/ocean.pl, version 3.2.1" in line_of(whiteline("doctor").out, "OCEAN")
+
+
+def test_folders_of_engines_say_how_much_they_hold(whiteline: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("upf").mkdir()
+    Path("upf/Ti.UPF").write_text("")
+    monkeypatch.setenv("WHITELINE_PSEUDO_DIRECTORY", "upf")
+    monkeypatch.setenv("WHITELINE_EXCITING_SPECIES", "nowhere")
+    text = whiteline("doctor").out
+    assert "upf, 1 found" in line_of(text, "XSpectra UPF")
+    assert "nowhere, nothing there" in line_of(text, "exciting species")

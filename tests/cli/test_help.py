@@ -8,7 +8,8 @@ import pytest
 
 from .conftest import Command
 
-COMMANDS = ["run", "query", "show", "plot", "export", "doctor"]
+STORE_COMMANDS = ["run", "query", "show", "plot", "export", "doctor"]
+COMMANDS = [*STORE_COMMANDS, "check", "inputs", "presets", "pseudo"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -25,7 +26,7 @@ def test_the_help_lists_every_command_and_where_to_begin(whiteline: Command) -> 
     assert "whiteline doctor" in text.partition("Examples")[2]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", STORE_COMMANDS)
 def test_the_default_store_is_explained(whiteline: Command, command: str) -> None:
     assert "WHITELINE_DATABASE" in whiteline(command, "--help").out
 

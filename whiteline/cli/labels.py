@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import PurePath
 
-__all__ = ["program_name", "source_name"]
+__all__ = ["duration", "listing", "program_name", "source_name"]
 
 
 def source_name(source: str) -> str:
@@ -30,3 +31,28 @@ def program_name(code: str, version: str) -> str:
     if version.casefold().startswith(code.casefold()):
         return version
     return f"{code} {version}".strip()
+
+
+def duration(seconds: float) -> str:
+    """Return a time in the unit that suits it.
+
+    >>> duration(42.4), duration(600), duration(7200), duration(400000)
+    ('42 s', '10 min', '2.0 h', '4.6 d')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 2 * 86400 else f"{seconds / 86400:.1f} d"
+
+
+def listing(names: Sequence[str], *, n_all: int, n_shown: int = 3) -> str:
+    """Return which of `n_all` things are meant, without naming more than `n_shown`.
+
+    >>> listing(["a", "b"], n_all=5), listing(["a", "b"], n_all=2), listing(list("abcde"), n_all=6)
+    ('a, b', 'all 2', 'a, b, c and 2 more')
+    """
+    if len(names) == n_all > 1:
+        return f"all {n_all}"
+    rest = len(names) - n_shown
+    return ", ".join(names[:n_shown]) + (f" and {rest} more" if rest > 0 else "")

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from rich.console import Console
 from rich.live import Live
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 from rich.spinner import Spinner
 from rich.table import Table
 
+from whiteline.cli.labels import duration
 from whiteline.progress import Progress
 
-__all__ = ["LiveProgress"]
+__all__ = ["LiveProgress", "share_bar"]
 
 _ENDS = ("done", "stored", "failed")
 
@@ -84,7 +89,7 @@ class LiveProgress:
         if self._counts["failed"]:
             words += f", {self._counts['failed']} failed"
         left = self._time_left()
-        return f"{words}, about {_words(left)} left" if left > 0 else words
+        return f"{words}, about {duration(left)} left" if left > 0 else words
 
     def _time_left(self) -> float:
         """Return the seconds left: expected cost over pace, less what the running sites have had."""
@@ -104,7 +109,16 @@ class LiveProgress:
         return grid
 
 
-def _words(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+@contextmanager
+def share_bar(console: Console) -> Iterator[Callable[[float, str], None]]:
+    """Yield a function that shows the share that is done, 0 to 1, and what is being done; on a terminal only."""
+    columns = (
+        BarColumn(),
+        TaskProgressColumn(),
+        # Names of materials may hold square brackets.
+        TextColumn("{task.description}", markup=False),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("reading structures", total=1.0)
+        yield lambda share, label: bar.update(task, completed=share, description=label)

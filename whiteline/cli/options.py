@@ -9,7 +9,18 @@ import typer
 if TYPE_CHECKING:
     from whiteline.database.store import SpectrumStore
 
-__all__ = ["Database", "open_existing", "parse_assignments"]
+__all__ = [
+    "AbsorbingElement",
+    "Assignments",
+    "Database",
+    "EdgeName",
+    "Engines",
+    "PresetName",
+    "Structures",
+    "open_existing",
+    "parse_assignments",
+]
+
 
 Database = Annotated[
     str | None,
@@ -18,6 +29,28 @@ Database = Annotated[
         metavar="PATH|mongodb://…",
         help="Store to use (default: WHITELINE_DATABASE, or the data folder).",
     ),
+]
+
+Structures = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="STRUCTURE",
+        help="CIF, POSCAR, XYZ with a cell, pymatgen JSON (file#key), folder, glob or mp-id.",
+    ),
+]
+AbsorbingElement = Annotated[str, typer.Option("--absorber", "-a", metavar="ELEMENT", help="Absorbing element.")]
+EdgeName = Annotated[str, typer.Option("--edge", "-e", help="K, L1, L2, L3, L23, M1 … M5, M23, M45.")]
+PresetName = Annotated[
+    str, typer.Option("--preset", "-p", help="standard, fast or published:NAME; `whiteline presets` lists them.")
+]
+# What `workflows.engines` lists; naming it here keeps the help fast.
+Engines = Annotated[
+    list[str],
+    typer.Option("--engine", metavar="CODE", help="feff, xspectra, ocean, vasp, exciting or all; repeatable."),
+]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option("--set", "-s", metavar="NAME=VALUE", help="Parameter on top of the preset; repeatable."),
 ]
 
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from whiteline.cli.commands import doctor, export, plot, query, run, show
+from whiteline.cli.commands import check, doctor, export, inputs, plot, presets, pseudo, query, run, show
 
-__all__ = ["doctor", "export", "plot", "query", "run", "show"]
+__all__ = ["check", "doctor", "export", "inputs", "plot", "presets", "pseudo", "query", "run", "show"]

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from whiteline.cli.app import app
-from whiteline.cli.options import Database, parse_assignments
+from whiteline.cli.options import (
+    AbsorbingElement,
+    Assignments,
+    Database,
+    EdgeName,
+    PresetName,
+    Structures,
+    parse_assignments,
+)
 
 if TYPE_CHECKING:
     from whiteline.workflows.material import MaterialResult
@@ -25,23 +33,14 @@ _EXAMPLES = """
 
 @app.command(epilog=_EXAMPLES)
 def run(
-    structures: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="STRUCTURE",
-            help="CIF, POSCAR, XYZ with a cell, pymatgen JSON (file#key), folder, glob or mp-id.",
-        ),
-    ],
-    absorber: Annotated[str, typer.Option("--absorber", "-a", metavar="ELEMENT", help="Absorbing element.")],
-    edge: Annotated[str, typer.Option("--edge", "-e", help="K, L1, L2, L3, L23, M1 … M5, M23, M45.")] = "K",
-    engine: Annotated[str, typer.Option("--engine", help="Code that computes.")] = "feff",
-    preset: Annotated[
-        str, typer.Option("--preset", "-p", help="standard: as the Materials Project; fast: a first look.")
-    ] = "standard",
-    values: Annotated[
-        list[str] | None,
-        typer.Option("--set", "-s", metavar="NAME=VALUE", help="Parameter on top of the preset; repeatable."),
-    ] = None,
+    structures: Structures,
+    absorber: AbsorbingElement,
+    edge: EdgeName = "K",
+    engine: Annotated[
+        str, typer.Option("--engine", metavar="CODE", help="feff, xspectra, ocean, vasp or exciting.")
+    ] = "feff",
+    preset: PresetName = "standard",
+    values: Assignments = None,
     n_processes: Annotated[int, typer.Option("--processes", "-j", min=1, help="Sites computed at a time.")] = 1,
     force: Annotated[bool, typer.Option("--force", help="Compute again what the store already has.")] = False,
     database: Database = None,
