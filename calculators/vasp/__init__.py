@@ -1,0 +1,131 @@
+"""VASP: plane waves and PAW, a supercell with a core hole.
+
+Karsai, Humer, Flage-Larsen, Blaha, Kresse, Phys. Rev. B 98, 235205 (2018), doi:10.1103/PhysRevB.98.235205.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from monty.json import MSONable
+
+from whiteline.absorber import Absorber
+from whiteline.calculators.interface import Estimate, Finding, Outcome, RunReport
+from whiteline.calculators.parameters import build_parameters
+from whiteline.calculators.vasp.check import check_calculation
+from whiteline.calculators.vasp.inputs import estimate_cost, plan_calculation, write_inputs
+from whiteline.calculators.vasp.parameters import VaspParameters
+from whiteline.calculators.vasp.parse import parse_run
+from whiteline.calculators.vasp.potentials import PotcarLibrary
+from whiteline.calculators.vasp.run import run_vasp
+from whiteline.settings import Settings
+
+__all__ = ["VaspCalculator", "VaspParameters"]
+
+
+@dataclass(frozen=True)
+class VaspCalculator(MSONable):
+    """VASP as the workflows see it.
+
+    Attributes:
+        parameters: Everything that decides the spectrum besides the POTCAR files.
+        command: Command that starts VASP. No part of the calculation's identity, nor are the following.
+        potcars: Folder with POTCAR files as pymatgen lays them out; empty takes pymatgen's own setting.
+        timeout: Longest wall time of one VASP run [s].
+    """
+
+    parameters: VaspParameters = field(default_factory=VaspParameters)
+    command: str = "vasp_std"
+    potcars: str = ""
+    timeout: float = 24 * 3600.0
+
+    @property
+    def code(self) -> str:
+        """Name of the code."""
+        return "vasp"
+
+    @property
+    def parameters_dict(self) -> dict[str, Any]:
+        """Complete parameters, defaults included, JSON-ready."""
+        return self.parameters.model_dump(mode="json")
+
+    @property
+    def library(self) -> PotcarLibrary:
+        """The POTCAR files of this machine."""
+        return PotcarLibrary.find(Path(self.potcars) if self.potcars else None, self.parameters.functional)
+
+    @classmethod
+    def from_settings(cls, values: Mapping[str, Any], settings: Settings) -> VaspCalculator:
+        """Return a calculator from parameter values and the facts of this machine.
+
+        Raises:
+            ParameterError: A name is unknown or a value is out of range.
+        """
+        return cls(
+            build_parameters(VaspParameters, values),
+            command=settings.vasp_command,
+            potcars=str(settings.vasp_potcars) if settings.vasp_potcars else "",
+            timeout=settings.timeout,
+        )
+
+    def identity(self, absorber: Absorber) -> dict[str, Any]:
+        """Return the parameters, the checksums of the potentials and, where directions differ, the orientation.
+
+        Raises:
+            MissingDependencyError: A potential is not here.
+            ParameterError: The edge or a potential does not fit the absorber.
+            StructureError: VASP cannot compute the absorber.
+        """
+        library = self.library
+        symbols = plan_calculation(absorber, self.parameters, library).symbols
+        potentials = {potcar.element: potcar.checksum for potcar in map(library.read, symbols)}
+        identity = {**self.parameters_dict, "pseudopotentials": potentials}
+        if len(absorber.polarisations) > 1:
+            identity["orientation"] = absorber.orientation_id
+        return identity
+
+    def inputs(self, absorber: Absorber) -> dict[str, str]:
+        """Return the text of every input by its path; POTCAR.spec where no POTCAR files are set.
+
+        Raises:
+            StructureError: VASP cannot compute the absorber.
+            ParameterError: The edge or a potential does not fit the absorber.
+            MissingDependencyError: POTCAR files are set, and one of them is not there.
+        """
+        return write_inputs(absorber, self.parameters, self.library)
+
+    def files(self, absorber: Absorber) -> dict[str, Path]:  # noqa: ARG002  # as the interface has it
+        """Return nothing: the POTCAR is put together from several files and is an input."""
+        return {}
+
+    def estimate(self, absorber: Absorber) -> Estimate:
+        """Return the expected cost.
+
+        Raises:
+            StructureError: As `inputs`.
+            ParameterError: As `inputs`.
+        """
+        return estimate_cost(plan_calculation(absorber, self.parameters, self.library), self.parameters)
+
+    def check(self, absorber: Absorber) -> list[Finding]:
+        """Return what is missing or wrong before anything starts."""
+        return check_calculation(absorber, self.parameters, command=self.command, library=self.library)
+
+    def run(self, directory: Path, *, on_stage: Callable[[str], None]) -> RunReport:
+        """Run VASP on the inputs in `directory`, the neutral cell first, and return how it went.
+
+        Raises:
+            MissingDependencyError: VASP is not there, or the directory has no POTCAR.
+        """
+        return run_vasp(directory, command=self.command, timeout=self.timeout, on_stage=on_stage)
+
+    def parse(self, directory: Path, absorber: Absorber) -> Outcome:
+        """Return what the outputs in `directory` say.
+
+        Raises:
+            ParseError: An output is missing, cut off, damaged, or of another absorber.
+        """
+        return parse_run(directory, absorber, self.parameters)
