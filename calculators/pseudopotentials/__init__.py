@@ -1,0 +1,1 @@
+"""Pseudopotentials with core holes for plane-wave spectra: reading, making, testing and keeping them."""
