@@ -22,7 +22,7 @@ from feff_reference import site_absorbers
 
 from whiteline.absorber import Absorber
 from whiteline.calculators.feff import FeffCalculator, FeffParameters
-from whiteline.calculators.feff.parse import spectrum_from_xmu
+from whiteline.calculators.feff.spectra import spectrum_from_xmu
 from whiteline.calculators.feff.xmu import read_xmu
 from whiteline.calculators.parameters import build_parameters, load_preset
 from whiteline.edges import Edge

@@ -28,7 +28,7 @@ from pymatgen.core import Structure
 
 from whiteline.absorber import Absorber
 from whiteline.calculators.feff import FeffCalculator, FeffParameters
-from whiteline.calculators.feff.inputs import build_cluster
+from whiteline.calculators.feff.cluster import build_cluster
 from whiteline.calculators.feff.parameters import PotentialGrouping
 from whiteline.calculators.feff.run import run_feff
 from whiteline.calculators.feff.xmu import read_xmu
@@ -89,7 +89,7 @@ def sparsest_sites(data: Path, n_sites: int) -> list[tuple[int, Absorber, Any]]:
     found = []
     for row in sparse.itertuples():
         absorber = Absorber(Structure.from_dict(structures[row.material_id]), int(row.site_index), Edge.K)
-        cluster = build_cluster(absorber, radius=9.0, grouping=PotentialGrouping.ELEMENT)
+        cluster = build_cluster(absorber, FeffParameters(potentials=PotentialGrouping.ELEMENT))
         found.append((len(cluster.positions), absorber, row))
     found.sort(key=lambda item: (item[0], str(item[2].material_id), int(item[2].site_index)))
     return found[:n_sites]
@@ -201,15 +201,36 @@ def write_results(cases: list[Case], folders: list[Path | str]) -> None:
 def compare_with_reference(case: Case, folder: Path) -> dict[str, Any]:
     """Return how far the spectrum in `folder` is from the stored one, point by point where the grids agree."""
     table = read_xmu(folder / "xmu.dat")
-    energy, mu = table.data[:, 0], table.data[:, 3]
-    stored_energy, stored = case.reference
+    return {
+        **compare_curves(table.data[:, 0], table.data[:, 3], *case.reference),
+        "norm_here": table.norm,
+        "fermi_energy_here": table.fermi_energy,
+        "scf_iterations_here": scf_iterations(folder),
+        "version_here": table.version,
+        **json.loads((folder / "done.json").read_text()),
+    }
+
+
+def scf_iterations(folder: Path) -> int | None:
+    """Return after how many iterations the potentials converged; None where they did not, or were not iterated."""
+    converged = re.search(r"Convergence reached in\s+(\d+)", (folder / "feff.log").read_text(errors="replace"))
+    return int(converged.group(1)) if converged else None
+
+
+def compare_curves(energy: np.ndarray, mu: np.ndarray, stored_energy: np.ndarray, stored: np.ndarray) -> dict[str, Any]:
+    """Return how far a spectrum is from a stored one, point by point where the grids agree, else on the stored grid.
+
+    Args:
+        energy: Energies here, shape (n_energy,) [eV].
+        mu: Intensity here, shape (n_energy,).
+        stored_energy: Stored energies, shape (n_stored,) [eV].
+        stored: Stored intensity, shape (n_stored,).
+    """
     is_same_grid = len(energy) == len(stored_energy) and np.abs(energy - stored_energy).max() < SAME_GRID
     inside = (stored_energy >= energy[0]) & (stored_energy <= energy[-1])
     here = mu if is_same_grid else np.interp(stored_energy[inside], energy, mu)
     there = stored if is_same_grid else stored[inside]
     factor = float(here @ there / (there @ there))
-    log = (folder / "feff.log").read_text(errors="replace")
-    converged = re.search(r"Convergence reached in\s+(\d+)", log)
     return {
         "n_points": len(there),
         "is_same_grid": bool(is_same_grid),
@@ -219,11 +240,6 @@ def compare_with_reference(case: Case, folder: Path) -> dict[str, Any]:
         "spearman": spearman(here, there),
         "shift_ev": _best_shift(energy, mu, stored_energy, stored),
         "largest_deviation": float(np.abs(here - there).max()),
-        "norm_here": table.norm,
-        "fermi_energy_here": table.fermi_energy,
-        "scf_iterations_here": int(converged.group(1)) if converged else None,
-        "version_here": table.version,
-        **json.loads((folder / "done.json").read_text()),
     }
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from whiteline.absorber import Absorber
+from whiteline.calculators.parameters import Parameters
+from whiteline.convergence import Knob
 from whiteline.settings import Settings
 from whiteline.spectrum import Spectrum
 from whiteline.status import Check, Status
@@ -96,6 +98,10 @@ class Calculator(Protocol):
         """Name of the code, e.g. `feff`."""
 
     @property
+    def parameters(self) -> Parameters:
+        """Typed parameters: all that decides the spectrum, besides other files and the absorber."""
+
+    @property
     def parameters_dict(self) -> dict[str, Any]:
         """Complete parameters, defaults included, JSON-ready."""
 
@@ -130,6 +136,13 @@ class Calculator(Protocol):
 
         Raises:
             MissingDependencyError: One of them is not there.
+        """
+
+    def knobs(self, absorber: Absorber) -> tuple[Knob, ...]:
+        """Return the parameters that the spectrum is converged in, each with its ladder of values.
+
+        Raises:
+            StructureError: The structure is one that no code could compute.
         """
 
     def estimate(self, absorber: Absorber) -> Estimate:

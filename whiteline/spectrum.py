@@ -50,7 +50,8 @@ class Spectrum:
         energy_reference: Where the axis has its zero.
         polarisations: Name and weight of each row of `components`; the weights sum to one.
         quantity: What the raw intensity is proportional to.
-        scale: Raw intensity times `scale` is Mbarn per atom or Im epsilon; arbitrary units when None.
+        scale: Raw intensity times `scale` is Mbarn per atom, Im epsilon, or for an energy loss Mbarn/eV per atom;
+            arbitrary units when None.
         volume: Volume that holds one excited atom: the cell, or the supercell [A^3].
         reference_energy: Photon energy at the zero of the axis [eV]; unknown when None, and 0 when absolute.
         broadening: What already broadens the intensity.
@@ -149,12 +150,18 @@ class Spectrum:
         """
         return self._factor(Quantity.IM_EPSILON) * self.intensity
 
-    def to_absolute(self, quantity: Quantity = Quantity.CROSS_SECTION) -> Spectrum:
-        """Return the spectrum in absolute units, `scale` 1: in Mbarn per atom, or as Im epsilon.
+    def to_absolute(self, quantity: Quantity | None = None) -> Spectrum:
+        """Return the spectrum in absolute units, `scale` 1: in Mbarn per atom, as Im epsilon, or as an energy loss.
+
+        Args:
+            quantity: What to convert to; an energy loss stays one when None, all else becomes a cross-section.
 
         Raises:
-            UnitError: As `cross_section` and `im_epsilon`.
+            UnitError: As `cross_section` and `im_epsilon`, or an energy loss and something else were mixed.
         """
+        if quantity is None:
+            is_loss = self.quantity is Quantity.ENERGY_LOSS
+            quantity = Quantity.ENERGY_LOSS if is_loss else Quantity.CROSS_SECTION
         components = self.components * self._factor(quantity)
         return replace(self, components=components, quantity=quantity, scale=1.0)
 
@@ -344,6 +351,11 @@ class Spectrum:
             )
         if quantity is self.quantity:
             return np.full(self.n_energy, self.scale)
+        if Quantity.ENERGY_LOSS in (quantity, self.quantity):
+            raise UnitError(
+                f"{self.quantity} does not become {quantity}: an energy loss depends on beam and detector, compare it "
+                "with other energy-loss spectra only"
+            )
         if self.volume is None:
             raise UnitError(
                 f"{self.quantity} becomes {quantity} only with the volume of the cell that holds one excited "

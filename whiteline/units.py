@@ -29,10 +29,15 @@ class EnergyReference(StrEnum):
 
 
 class Quantity(StrEnum):
-    """What the raw intensity is proportional to."""
+    """What the raw intensity is proportional to.
+
+    An energy-loss spectrum is a cross-section per energy that an electron loses, integrated over the angles that the
+    detector takes in [Mbarn/eV per atom]. It depends on beam and detector and does not convert to the others.
+    """
 
     CROSS_SECTION = "cross_section"
     IM_EPSILON = "im_epsilon"
+    ENERGY_LOSS = "energy_loss"
 
 
 def mbarn_per_im_epsilon(photon_energy: Float[Array, " energy"], volume: float) -> Float[Array, " energy"]:

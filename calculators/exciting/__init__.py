@@ -17,12 +17,14 @@ from whiteline.absorber import Absorber
 from whiteline.calculators.cells import primitive_cell
 from whiteline.calculators.exciting.check import check_calculation
 from whiteline.calculators.exciting.inputs import estimate_cost, write_inputs
+from whiteline.calculators.exciting.knobs import find_knobs
 from whiteline.calculators.exciting.parameters import ExcitingParameters
 from whiteline.calculators.exciting.parse import parse_run
 from whiteline.calculators.exciting.run import run_exciting
 from whiteline.calculators.exciting.species import SpeciesFile, check_core_level, file_name, species_files
 from whiteline.calculators.interface import Estimate, Finding, Outcome, RunReport
 from whiteline.calculators.parameters import build_parameters
+from whiteline.convergence import Knob
 from whiteline.settings import Settings
 
 __all__ = ["ExcitingCalculator", "ExcitingParameters"]
@@ -100,6 +102,10 @@ class ExcitingCalculator(MSONable):
         found = self._species(absorber)
         check_core_level(found[absorber.element], absorber.edge)
         return {file_name(element): species.path for element, species in found.items()}
+
+    def knobs(self, absorber: Absorber) -> tuple[Knob, ...]:
+        """Return the parameters that the spectrum is converged in, each with its ladder of values."""
+        return find_knobs(absorber)
 
     def estimate(self, absorber: Absorber) -> Estimate:
         """Return the expected cost, to an order of magnitude.

@@ -11,12 +11,16 @@ from monty.json import MSONable
 
 from whiteline.absorber import Absorber
 from whiteline.calculators.feff.check import check_calculation
-from whiteline.calculators.feff.inputs import build_cluster, estimate_cost, write_inputs
+from whiteline.calculators.feff.cluster import build_cluster
+from whiteline.calculators.feff.inputs import estimate_cost, write_inputs
+from whiteline.calculators.feff.knobs import KNOBS
 from whiteline.calculators.feff.parameters import FeffParameters
 from whiteline.calculators.feff.parse import parse_run
-from whiteline.calculators.feff.run import run_feff
+from whiteline.calculators.feff.plan import plan_runs
+from whiteline.calculators.feff.run import ELNES_STAGES, XANES_STAGES, run_feff
 from whiteline.calculators.interface import Estimate, Finding, Outcome, RunReport
 from whiteline.calculators.parameters import build_parameters
+from whiteline.convergence import Knob
 from whiteline.settings import Settings
 
 __all__ = ["FeffCalculator", "FeffParameters"]
@@ -56,12 +60,17 @@ class FeffCalculator(MSONable):
         parameters = build_parameters(FeffParameters, values)
         return cls(parameters, command=settings.feff_command, timeout=settings.timeout)
 
-    def identity(self, absorber: Absorber) -> dict[str, Any]:  # noqa: ARG002  # as the interface has it
-        """Return the parameters: the spectrum is an average over orientations, and FEFF needs no other files."""
-        return self.parameters_dict
+    def identity(self, absorber: Absorber) -> dict[str, Any]:
+        """Return the parameters, with the orientation of the site where a beam or the axis of the spins has one.
+
+        FEFF needs no other files. What it averages over all orientations does not depend on them.
+        """
+        if not self.parameters.has_direction:
+            return self.parameters_dict
+        return {**self.parameters_dict, "orientation": absorber.orientation_id}
 
     def inputs(self, absorber: Absorber) -> dict[str, str]:
-        """Return feff.inp by its path inside the run directory.
+        """Return each feff.inp by its path inside the run directory.
 
         Raises:
             StructureError: FEFF cannot compute the absorber.
@@ -72,14 +81,18 @@ class FeffCalculator(MSONable):
         """Return nothing: FEFF makes its potentials itself."""
         return {}
 
+    def knobs(self, absorber: Absorber) -> tuple[Knob, ...]:  # noqa: ARG002  # as the interface has it
+        """Return the parameters that the spectrum is converged in, each with its ladder of values."""
+        return KNOBS
+
     def estimate(self, absorber: Absorber) -> Estimate:
         """Return the expected cost.
 
         Raises:
             StructureError: FEFF cannot compute the absorber.
         """
-        cluster = build_cluster(absorber, radius=self.parameters.cluster_radius, grouping=self.parameters.potentials)
-        return estimate_cost(cluster, self.parameters, n_parts=len(absorber.edge.parts))
+        n_runs = len(plan_runs(absorber.edge, self.parameters.spin))
+        return estimate_cost(build_cluster(absorber, self.parameters), self.parameters, n_runs=n_runs)
 
     def check(self, absorber: Absorber) -> list[Finding]:
         """Return what is missing or wrong before anything starts."""
@@ -96,6 +109,7 @@ class FeffCalculator(MSONable):
                 command=self.command,
                 timeout=self.timeout,
                 on_stage=lambda stage, prefix=prefix: on_stage(prefix + stage),  # type: ignore[misc]
+                stages=ELNES_STAGES if self.parameters.elnes else XANES_STAGES,
             )
             timings |= {prefix + stage: seconds for stage, seconds in report.timings.items()}
             if report.failure:

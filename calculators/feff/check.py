@@ -5,8 +5,10 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 
 from whiteline.absorber import Absorber
-from whiteline.calculators.feff.inputs import build_cluster, estimate_cost
+from whiteline.calculators.feff.cluster import build_cluster
+from whiteline.calculators.feff.inputs import estimate_cost
 from whiteline.calculators.feff.parameters import FeffParameters
+from whiteline.calculators.feff.plan import plan_runs
 from whiteline.calculators.interface import Finding, Level
 from whiteline.calculators.process import find_executable
 from whiteline.errors import WhitelineError
@@ -34,13 +36,14 @@ def _executable(command: str) -> Finding:
 
 def _cluster(absorber: Absorber, parameters: FeffParameters) -> Finding:
     try:
-        cluster = build_cluster(absorber, radius=parameters.cluster_radius, grouping=parameters.potentials)
+        cluster = build_cluster(absorber, parameters)
     except WhitelineError as error:
-        return Finding("cluster", Level.ERROR, str(error), "correct the structure, or raise cluster_radius")
-    cost = estimate_cost(cluster, parameters, n_parts=len(absorber.edge.parts))
+        return Finding("cluster", Level.ERROR, str(error), "correct the structure or the parameters as it says")
+    n_runs = len(plan_runs(absorber.edge, parameters.spin))
+    cost = estimate_cost(cluster, parameters, n_runs=n_runs)
     return Finding(
         "cluster",
         Level.OK,
-        f"{len(cluster.positions)} atoms, {len(cluster.potentials)} potentials, about {cost.cpu_time:.0f} CPU s "
-        f"and {cost.memory:.0f} MB",
+        f"{len(cluster.positions)} atoms, {len(cluster.potentials)} potentials, {n_runs} "
+        f"{'run' if n_runs == 1 else 'runs'}, about {cost.cpu_time:.0f} CPU s and {cost.memory:.0f} MB",
     )

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from whiteline.calculators.parameters import Parameters
 
-__all__ = ["CoreHole", "EnergyGrid", "FeffParameters", "PotentialGrouping"]
+__all__ = ["CoreHole", "Elnes", "EnergyGrid", "FeffParameters", "PotentialGrouping", "SpinMode"]
 
 # eV Å²; the energy of a free electron is this times the square of its wave number.
 _HBAR2_2M = 3.80998212
@@ -34,6 +34,53 @@ class PotentialGrouping(StrEnum):
     ELEMENT = "element"
     SPECIES = "species"
     SITE = "site"
+
+
+class SpinMode(StrEnum):
+    """What is computed of the spin (FEFF cards SPIN and XMCD); `plan.py` says how.
+
+    `spxas` resolves the spectrum by the spin of the photoelectron, `xmcd` by the helicity of the photon.
+    """
+
+    NONE = "none"
+    SPXAS = "spxas"
+    XMCD = "xmcd"
+
+
+class Elnes(Parameters):
+    """The electron beam and the detector of an energy-loss spectrum (FEFF card ELNES).
+
+    The theory is that of Jorissen, Rehr and Verbeeck, Phys. Rev. B 81, 155108 (2010),
+    doi:10.1103/PhysRevB.81.155108.
+
+    Attributes:
+        beam_energy: Energy of the beam [keV].
+        beam_direction: Direction of the beam in the Cartesian axes of the structure, of any length; None averages
+            over the orientations of the sample.
+        collection_angle: Collection semi-angle [mrad].
+        convergence_angle: Convergence semi-angle [mrad].
+        n_radial: Points of the momentum-transfer mesh along the radius of an aperture.
+        n_angular: Points of the innermost ring of that mesh.
+        detector: Position of the detector in the two directions across the beam [mrad].
+        cross_terms: Include the off-diagonal elements of the tensor; they vanish in an orientation average.
+        relativistic: Relativistic momentum transfer.
+    """
+
+    beam_energy: Annotated[float, Field(ge=10, le=10_000)] = 300.0
+    beam_direction: tuple[float, float, float] | None = None
+    collection_angle: Annotated[float, Field(gt=0, le=200)] = 5.0
+    convergence_angle: Annotated[float, Field(ge=0, le=200)] = 0.0
+    n_radial: Annotated[int, Field(ge=1, le=100)] = 50
+    n_angular: Annotated[int, Field(ge=1, le=50)] = 1
+    detector: tuple[float, float] = (0.0, 0.0)
+    cross_terms: bool = True
+    relativistic: bool = True
+
+    @model_validator(mode="after")
+    def _check_direction(self) -> Elnes:
+        if self.beam_direction is not None and not any(self.beam_direction):
+            raise ValueError("beam_direction must not be of zero length; leave it out for an orientation average")
+        return self
 
 
 class EnergyGrid(Parameters):
@@ -73,19 +120,23 @@ class FeffParameters(Parameters):
         exchange: Self-energy model (0: Hedin-Lundqvist) and the background one (2: ground state).
         fermi_shift: Shift of the Fermi level Vr [eV].
         extra_broadening: Constant imaginary potential Vi [eV], which adds 2 Vi to the width.
-        k_max: Upper end of the spectrum [1/Å].
+        k_max: Upper end of the spectrum [1/Å]; FEFF takes no less than 2.
         k_step: Wave-number step of the XANES card [1/Å].
         energy_step: Energy step of the XANES card near the edge [eV].
         energy_grid: Segments of the energy grid; empty leaves the grid to the XANES card.
         s02: Amplitude reduction factor; below 0.1 FEFF computes it.
         l_max: Largest angular momentum of every potential; -1 leaves it to FEFF.
         potentials: Which atoms share a potential.
-        hole_width: Core-hole width [eV] instead of FEFF's table (needed for some M edges); None uses the table.
+        hole_width: Core-hole width [eV], the full one at half maximum; None takes FEFF's table, which covers every
+            K, L and M edge (for M edges it holds what xraydb holds). The spectrum carries the width that was used.
+        spin: Resolution by spin or by helicity; needs a structure with moments.
+        elnes: Beam and detector of an energy-loss spectrum instead of absorption.
     """
 
     scf_radius: Annotated[float, Field(ge=2.0, le=20.0)] | None = 7.0
-    scf_max_iterations: Annotated[int, Field(ge=1, le=1000)] = 100
-    scf_mixing: Annotated[float, Field(gt=0, le=1)] = 0.2
+    # FEFF takes more than 100 iterations for 100 without a word, and stops at a mixing above 0.5.
+    scf_max_iterations: Annotated[int, Field(ge=1, le=100)] = 100
+    scf_mixing: Annotated[float, Field(gt=0, le=0.5)] = 0.2
     scf_n_mix: Annotated[int, Field(ge=1, le=30)] = 3
     fms_radius: Annotated[float, Field(ge=2.0, le=20.0)] = 9.0
     cluster_radius: Annotated[float, Field(ge=2.0, le=30.0)] = _LISTED_RADIUS
@@ -93,8 +144,8 @@ class FeffParameters(Parameters):
     exchange: tuple[Annotated[int, Field(ge=0, le=5)], Annotated[int, Field(ge=0, le=2)]] = (0, 2)
     fermi_shift: float = 0.0
     extra_broadening: Annotated[float, Field(ge=0)] = 0.0
-    k_max: Annotated[float, Field(gt=0, le=30)] = 4.0
-    k_step: Annotated[float, Field(gt=0, le=1)] = 0.04
+    k_max: Annotated[float, Field(ge=2, le=30)] = 4.0
+    k_step: Annotated[float, Field(ge=0.01, le=1)] = 0.04
     energy_step: Annotated[float, Field(ge=0, le=5)] = 0.1
     energy_grid: tuple[EnergyGrid, ...] = (
         EnergyGrid(kind="k_grid", start=-1, stop=0, step=0.04),
@@ -104,6 +155,13 @@ class FeffParameters(Parameters):
     l_max: Annotated[int, Field(ge=-1, le=6)] = -1
     potentials: PotentialGrouping = PotentialGrouping.SPECIES
     hole_width: Annotated[float, Field(gt=0)] | None = None
+    spin: SpinMode = SpinMode.NONE
+    elnes: Elnes | None = None
+
+    @property
+    def has_direction(self) -> bool:
+        """Whether the spectrum depends on how the crystal lies in space: along the beam, or the axis of the spins."""
+        return self.spin is not SpinMode.NONE or (self.elnes is not None and self.elnes.beam_direction is not None)
 
     @property
     def complete_above(self) -> float:
@@ -125,6 +183,12 @@ class FeffParameters(Parameters):
         given = [values.get(name) for name in ("fms_radius", "scf_radius")]
         radii = [radius for radius in given if isinstance(radius, int | float)]
         return {**values, "cluster_radius": max(_LISTED_RADIUS, *radii)} if radii else values
+
+    @model_validator(mode="after")
+    def _check_technique(self) -> FeffParameters:
+        if self.elnes is not None and self.spin is not SpinMode.NONE:
+            raise ValueError("elnes and spin exclude each other: FEFF computes energy loss without spin")
+        return self
 
     @model_validator(mode="after")
     def _check_radii(self) -> FeffParameters:

@@ -9,20 +9,19 @@ import numpy as np
 
 from whiteline.absorber import Absorber
 from whiteline.averaging import add
-from whiteline.broadening import BroadeningRecord, Lorentzian, Origin
-from whiteline.calculators.feff.parameters import FeffParameters
+from whiteline.calculators.feff.eels import EelsTable, read_eels
+from whiteline.calculators.feff.parameters import Elnes, FeffParameters
+from whiteline.calculators.feff.plan import Channel, SubRun, plan_runs
 from whiteline.calculators.feff.run import LOG_NAME
+from whiteline.calculators.feff.spectra import spectrum_from_channels, spectrum_from_eels
 from whiteline.calculators.feff.xmu import XmuTable, read_xmu
 from whiteline.calculators.interface import Outcome
-from whiteline.edges import Edge
 from whiteline.errors import ParseError
-from whiteline.spectrum import EnergyReference, Quantity, Spectrum
+from whiteline.spectrum import Spectrum
 from whiteline.status import Check, Status
 
-__all__ = ["parse_run", "spectrum_from_xmu"]
+__all__ = ["parse_run"]
 
-# FEFF prints cross-sections in Å²; 1 Mbarn is 0.01 Å².
-MBARN_PER_SQUARE_ANGSTROM = 100.0
 # Half of the last of three decimals [eV], [1/Å], with a little room: what old versions print.
 _MESH_TOLERANCE = 1.0e-3
 _K_TOLERANCE = 1.0e-3
@@ -35,52 +34,49 @@ def parse_run(directory: Path, absorber: Absorber, parameters: FeffParameters) -
     Raises:
         ParseError: An output is missing, cut off, damaged, or of another absorber.
     """
-    parts = absorber.edge.parts
-    folders = [directory / part if len(parts) > 1 else directory for part in parts]
-    tables = [_read_part(folder, absorber, part, parameters) for folder, part in zip(folders, parts, strict=True)]
+    runs = plan_runs(absorber.edge, parameters.spin)
+    tables = {run: _read_table(directory, run, absorber, parameters) for run in runs}
     checks = tuple(
-        check
-        for folder, part in zip(folders, parts, strict=True)
-        for check in _checks(folder, parameters, suffix=f" {part}" if len(parts) > 1 else "")
+        _scf_check(directory / run.folder, parameters, name=" ".join(filter(None, ("scf", run.folder)))) for run in runs
     )
-    spectra = [spectrum_from_xmu(table, volume=_volume_per_absorber(absorber)) for table in tables]
-    spectrum = spectra[0] if len(spectra) == 1 else add(spectra, edges=[table.edge_energy for table in tables])
+    spectra, edges = [], []
+    for part in absorber.edge.parts:
+        of_part = {run.channel: table for run, table in tables.items() if run.edge is part}
+        spectra.append(_spectrum(absorber, parameters, of_part, part=part.value))
+        edges.append(next(iter(of_part.values())).edge_energy)
     failed = [check for check in checks if not check.is_passed]
     return Outcome(
         status=Status.UNCONVERGED if failed else Status.CONVERGED,
-        spectrum=spectrum,
+        spectrum=spectra[0] if len(spectra) == 1 else add(spectra, edges=edges),
         reason="; ".join(f"{check.name}: {check.detail}" for check in failed),
         checks=checks,
-        code_version=tables[0].version,
-        output_files=tuple(f"{part}/xmu.dat" if len(parts) > 1 else "xmu.dat" for part in parts),
+        code_version=next(iter(tables.values())).version,
+        output_files=tuple(run.path(name) for run in runs for name in _output_names(parameters.elnes)),
     )
 
 
-def spectrum_from_xmu(table: XmuTable, *, volume: float | None = None) -> Spectrum:
-    """Return the absorption spectrum of an xmu.dat on absolute photon energies.
+def _output_names(elnes: Elnes | None) -> tuple[str, ...]:
+    """Return the tables of one run, the one with the absorption first: averages over orientations are its tenth."""
+    if elnes is None:
+        return ("xmu.dat",)
+    return ("xmu10.dat" if elnes.beam_direction is None else "xmu.dat", "eels.dat")
 
-    The raw intensity is FEFF's `mu`; `scale` is its normalisation factor in Mbarn.
 
-    Raises:
-        ParseError: The table is not an absorption spectrum, or it is zero.
-    """
-    if table.columns[3] != "mu":
-        raise ParseError(f"{table.source}: expected an absorption spectrum (column mu), got {' '.join(table.columns)}")
-    omega, mu = table.data[:, 0], table.data[:, 3]
-    if not mu.any():
-        raise ParseError(f"{table.source}: the spectrum is zero everywhere")
-    # Old versions print three decimals: neighbours on a fine grid can share an energy.
-    energy, first = np.unique(omega, return_index=True)
-    width = table.core_hole_width + 2 * table.extra_broadening
-    return Spectrum(
-        energy,
-        mu[first],
-        energy_reference=EnergyReference.ABSOLUTE,
-        quantity=Quantity.CROSS_SECTION,
-        scale=table.norm * MBARN_PER_SQUARE_ANGSTROM if table.norm else None,
-        volume=volume,
-        broadening=(BroadeningRecord(Lorentzian(width), Origin.LIFETIME, applied_by=table.version),),
-    )
+def _spectrum(
+    absorber: Absorber, parameters: FeffParameters, tables: dict[Channel, XmuTable], *, part: str
+) -> Spectrum:
+    """Return the spectrum of one part of the edge."""
+    volume = _volume_per_absorber(absorber)
+    name = part if len(absorber.edge.parts) > 1 else ""
+    if parameters.elnes is None:
+        return spectrum_from_channels(tables, volume=volume, part=name)
+    table = tables[Channel.ALL]
+    path = Path(table.source).with_name("eels.dat")
+    if not path.is_file():
+        raise ParseError(f"{path} is missing: FEFF did not get to the energy loss; see {path.with_name(LOG_NAME)}")
+    eels = read_eels(path)
+    _check_geometry(eels, parameters.elnes)
+    return spectrum_from_eels(eels, table, volume=volume, part=name)
 
 
 def _volume_per_absorber(absorber: Absorber) -> float:
@@ -88,18 +84,35 @@ def _volume_per_absorber(absorber: Absorber) -> float:
     return float(absorber.structure.volume / absorber.n_primitive_cells)
 
 
-def _read_part(folder: Path, absorber: Absorber, part: Edge, parameters: FeffParameters) -> XmuTable:
-    path = folder / "xmu.dat"
+def _read_table(directory: Path, run: SubRun, absorber: Absorber, parameters: FeffParameters) -> XmuTable:
+    folder = directory / run.folder
+    path = folder / _output_names(parameters.elnes)[0]
     if not path.is_file():
         raise ParseError(f"{path} is missing: FEFF did not get to the spectrum; see {folder / LOG_NAME}")
     table = read_xmu(path)
     # FEFF takes an edge name that it does not know for K, without a word.
-    if (table.atomic_number, table.shell) != (absorber.atomic_number, part.value):
+    if (table.atomic_number, table.shell) != (absorber.atomic_number, run.edge.value):
         raise ParseError(
-            f"{path} is of Z={table.atomic_number} {table.shell}, expected Z={absorber.atomic_number} {part}"
+            f"{path} is of Z={table.atomic_number} {table.shell}, expected Z={absorber.atomic_number} {run.edge}"
         )
     _check_complete(table, folder, path, parameters)
     return table
+
+
+def _check_geometry(eels: EelsTable, elnes: Elnes) -> None:
+    """Refuse a table of another beam or detector than was asked for."""
+    direction = np.zeros(3)
+    if elnes.beam_direction is not None:
+        direction = np.array(elnes.beam_direction) / np.linalg.norm(elnes.beam_direction)
+    asked = (elnes.beam_energy, elnes.collection_angle, elnes.convergence_angle, *direction.tolist())
+    found = (eels.beam_energy, eels.collection_angle, eels.convergence_angle, *(eels.beam_direction or (0.0,) * 3))
+    # keV without decimals; mrad and the unit vector with three.
+    is_same = np.abs(np.subtract(asked, found)) <= (0.51, *[0.51e-3] * 5)
+    if not is_same.all() or eels.is_relativistic is not elnes.relativistic:
+        raise ParseError(
+            f"{eels.source} is of another geometry: beam energy [keV], collection and convergence angle [mrad] and "
+            f"beam direction are {found}, expected {asked}"
+        )
 
 
 def _check_complete(table: XmuTable, folder: Path, path: Path, parameters: FeffParameters) -> None:
@@ -123,21 +136,24 @@ def _mesh_top(path: Path) -> float | None:
     """Return the highest energy of FEFF's mesh [eV], or None where FEFF wrote no mesh."""
     if not path.is_file():
         return None
-    rows = [line.split() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if not text.endswith("\n"):
+        raise ParseError(f"{path} ends in the middle of a line: run the calculation again")
+    rows = [line.split() for line in text.splitlines()]
     try:
         return max(float(row[1]) for row in rows if len(row) == 3 and not row[0].startswith("#"))
     except ValueError as error:
         raise ParseError(f"{path} is damaged, expected three numbers a line: run the calculation again") from error
 
 
-def _checks(folder: Path, parameters: FeffParameters, *, suffix: str) -> list[Check]:
+def _scf_check(folder: Path, parameters: FeffParameters, *, name: str) -> Check:
     if parameters.scf_radius is None:
-        return [Check(f"scf{suffix}", is_passed=True, detail="no self-consistency was asked for")]
+        return Check(name, is_passed=True, detail="no self-consistency was asked for")
     limit = parameters.scf_max_iterations
     match = next((m for m in map(_CONVERGED.search, _logs(folder)) if m), None)
     if match:
-        return [Check(f"scf{suffix}", is_passed=True, detail=f"{match.group(1)} of at most {limit} iterations")]
-    return [Check(f"scf{suffix}", is_passed=False, detail=f"the potentials did not converge in {limit} iterations")]
+        return Check(name, is_passed=True, detail=f"{match.group(1)} of at most {limit} iterations")
+    return Check(name, is_passed=False, detail=f"the potentials did not converge in {limit} iterations")
 
 
 def _logs(folder: Path) -> list[str]:

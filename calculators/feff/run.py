@@ -6,18 +6,19 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from whiteline.calculators.interface import RunReport
 from whiteline.calculators.process import GuardedProcess, describe_end, find_executable, last_words, run_command
 
-__all__ = ["LOG_NAME", "run_feff"]
+__all__ = ["ELNES_STAGES", "LOG_NAME", "XANES_STAGES", "run_feff"]
 
 LOG_NAME = "feff.log"
 
 # What a XANES spectrum needs, in order; the other modules of the wheel would only start and stop.
-_STAGES = ("rdinp", "atomic", "pot", "screen", "xsph", "fms", "mkgtr", "path", "genfmt", "ff2x")
+XANES_STAGES = ("rdinp", "atomic", "pot", "screen", "xsph", "fms", "mkgtr", "path", "genfmt", "ff2x")
+ELNES_STAGES = (*XANES_STAGES, "eels")
 _STAGE_WORDS = {
     "rdinp": "reading input",
     "atomic": "free atoms",
@@ -29,6 +30,7 @@ _STAGE_WORDS = {
     "path": "paths",
     "genfmt": "paths",
     "ff2x": "spectrum",
+    "eels": "energy loss",
 }
 _ENVIRONMENT = {
     # FEFF allocates and frees its matrices at every energy. With glibc's defaults each time costs millions of
@@ -41,7 +43,14 @@ _ENVIRONMENT = {
 }
 
 
-def run_feff(directory: Path, *, command: str = "", timeout: float, on_stage: Callable[[str], None]) -> RunReport:
+def run_feff(
+    directory: Path,
+    *,
+    command: str = "",
+    timeout: float,
+    on_stage: Callable[[str], None],
+    stages: Sequence[str] = XANES_STAGES,
+) -> RunReport:
     """Run FEFF on the feff.inp in `directory`; its chatter goes to feff.log there.
 
     Args:
@@ -49,6 +58,7 @@ def run_feff(directory: Path, *, command: str = "", timeout: float, on_stage: Ca
         command: External executable with arguments, started in the directory; empty takes the wheel.
         timeout: Longest wall time [s].
         on_stage: Called with the name of each stage as it starts.
+        stages: Modules of the wheel, in order; an external executable decides by itself.
 
     Raises:
         MissingDependencyError: The external executable does not exist.
@@ -56,10 +66,10 @@ def run_feff(directory: Path, *, command: str = "", timeout: float, on_stage: Ca
     if command:
         words = find_executable(command, variable="WHITELINE_FEFF_COMMAND", remedy="unset it to use the FEFF10 wheel")
         return _run_external(directory, words, timeout, on_stage)
-    return _run_wheel(directory, timeout, on_stage)
+    return _run_wheel(directory, timeout, on_stage, stages)
 
 
-def _run_wheel(directory: Path, timeout: float, on_stage: Callable[[str], None]) -> RunReport:
+def _run_wheel(directory: Path, timeout: float, on_stage: Callable[[str], None], stages: Sequence[str]) -> RunReport:
     read_fd, write_fd = os.pipe()
     wheel = Path(__file__).with_name("wheel.py")
     timings: dict[str, float] = {}
@@ -67,7 +77,7 @@ def _run_wheel(directory: Path, timeout: float, on_stage: Callable[[str], None])
     with os.fdopen(read_fd, encoding="utf-8") as messages:
         try:
             process = GuardedProcess(
-                [sys.executable, "-P", str(wheel), str(write_fd), *_STAGES],
+                [sys.executable, "-P", str(wheel), str(write_fd), *stages],
                 directory=directory,
                 log=directory / LOG_NAME,
                 timeout=timeout,

@@ -15,13 +15,13 @@ import numpy as np
 
 from whiteline.errors import ParseError
 
-__all__ = ["XmuTable", "read_xmu"]
+__all__ = ["NUMBER", "XmuTable", "read_rows", "read_xmu"]
 
 _COLUMNS = ("omega", "e", "k", "mu", "mu0", "chi")
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[EeDd][-+]?\d+)?"
+NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[EeDd][-+]?\d+)?"
 _VERSION = re.compile(r"(FEFF\s*\d[\w.]*)")
 _ABSORBER = re.compile(r"Abs\s+Z=\s*(\d+).*?(\w+)\s+shell")
-_NORM = re.compile(rf"xsedge\s*\+\s*\d+,\s*used to normalize mu\s+({_NUMBER})")
+_NORM = re.compile(rf"xsedge\s*\+\s*\d+,\s*used to normalize mu\s+({NUMBER})")
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +74,6 @@ def read_xmu(path: Path) -> XmuTable:
     version, absorber = _VERSION.search(joined), _ABSORBER.search(joined)
     if not version or not absorber:
         raise ParseError(f"{path} is not an xmu.dat of FEFF: its header names no version or no absorber")
-    if not text.endswith("\n"):
-        raise ParseError(f"{path}, line {len(lines)}: the file ends in the middle of a line; run the calculation again")
     norm = _NORM.search(joined)
     return XmuTable(
         source=str(path),
@@ -83,7 +81,7 @@ def read_xmu(path: Path) -> XmuTable:
         atomic_number=int(absorber.group(1)),
         shell=absorber.group(2),
         columns=_columns(header, path),
-        data=_table(lines, path),
+        data=read_rows(text, path, n_columns=len(_COLUMNS)),
         norm=_positive(norm.group(1), path) if norm else None,
         core_hole_width=_value(r"Gam_ch", joined, path),
         fermi_energy=_value(r"Mu", joined, path),
@@ -103,7 +101,7 @@ def _columns(header: list[str], path: Path) -> tuple[str, ...]:
 
 
 def _value(name: str, header: str, path: Path, *, default: float | None = None) -> float:
-    match = re.search(rf"\b{name}=\s*({_NUMBER})", header)
+    match = re.search(rf"\b{name}=\s*({NUMBER})", header)
     if match:
         return float(match.group(1).upper().replace("D", "E"))
     if default is None:
@@ -118,8 +116,16 @@ def _positive(text: str, path: Path) -> float:
     return value
 
 
-def _table(lines: list[str], path: Path) -> np.ndarray[Any, np.dtype[np.float64]]:
+def read_rows(text: str, path: Path, *, n_columns: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return the lines of a table that are no comments, shape (n_row, n_columns); the first column increases.
+
+    Raises:
+        ParseError: The text ends in the middle of a line, or a line is damaged; the message names file and line.
+    """
     rows: list[list[float]] = []
+    lines = text.splitlines()
+    if not text.endswith("\n"):
+        raise ParseError(f"{path}, line {len(lines)}: the file ends in the middle of a line; run the calculation again")
     for number, line in enumerate(lines, start=1):
         if line.lstrip().startswith("#") or not line.strip():
             continue
@@ -127,17 +133,13 @@ def _table(lines: list[str], path: Path) -> np.ndarray[Any, np.dtype[np.float64]
         try:
             row = [float(word.upper().replace("D", "E")) for word in words]
         except ValueError as error:
-            raise ParseError(
-                f"{path}, line {number}: expected {len(_COLUMNS)} numbers, got {line.strip()!r}"
-            ) from error
-        if len(row) != len(_COLUMNS):
-            raise ParseError(f"{path}, line {number}: expected {len(_COLUMNS)} numbers, got {len(row)}")
+            raise ParseError(f"{path}, line {number}: expected {n_columns} numbers, got {line.strip()!r}") from error
+        if len(row) != n_columns:
+            raise ParseError(f"{path}, line {number}: expected {n_columns} numbers, got {len(row)}")
         if not np.isfinite(row).all():
             raise ParseError(f"{path}, line {number}: holds NaN or infinity: {line.strip()!r}")
         if rows and row[0] < rows[-1][0]:
-            raise ParseError(
-                f"{path}, line {number}: the photon energy goes back from {rows[-1][0]:g} to {row[0]:g} eV"
-            )
+            raise ParseError(f"{path}, line {number}: the energy goes back from {rows[-1][0]:g} to {row[0]:g} eV")
         rows.append(row)
     if len(rows) < 2:
         raise ParseError(f"{path} holds {len(rows)} data lines, expected a spectrum: it is cut off")

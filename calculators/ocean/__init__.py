@@ -18,11 +18,13 @@ from whiteline.absorber import Absorber
 from whiteline.calculators.interface import Estimate, Finding, Outcome, RunReport
 from whiteline.calculators.ocean.check import check_calculation
 from whiteline.calculators.ocean.inputs import estimate_cost, write_inputs
+from whiteline.calculators.ocean.knobs import find_knobs
 from whiteline.calculators.ocean.parameters import OceanParameters
 from whiteline.calculators.ocean.parse import parse_run
 from whiteline.calculators.ocean.potentials import checksums, find_files
 from whiteline.calculators.ocean.run import run_ocean, split_command
 from whiteline.calculators.parameters import build_parameters
+from whiteline.convergence import Knob
 from whiteline.settings import Settings
 
 __all__ = ["OceanCalculator", "OceanParameters"]
@@ -91,6 +93,10 @@ class OceanCalculator(MSONable):
         """
         found = find_files(absorber, self.parameters, Path(self.pseudo_directory))
         return {name: path for paths in found.values() for name, path in paths.items()}
+
+    def knobs(self, absorber: Absorber) -> tuple[Knob, ...]:
+        """Return the parameters that the spectrum is converged in, each with its ladder of values."""
+        return find_knobs(absorber)
 
     def estimate(self, absorber: Absorber) -> Estimate:
         """Return the expected cost.

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from whiteline.edges import Edge
 from whiteline.errors import ParameterError, did_you_mean
 
-__all__ = ["LETTERS", "CoreHole", "core_level", "edge_of_level", "final_channels"]
+__all__ = ["LETTERS", "LEVEL_ORDER", "CoreHole", "core_level", "edge_of_level", "final_channels"]
 
 LETTERS = "spdf"
+# As xspectra.x counts core levels.
+LEVEL_ORDER = tuple(f"{n}{LETTERS[momentum]}" for n in range(1, 6) for momentum in range(min(n, 3)))
 # Subshells of the X-ray notation: 1 is s, 2 and 3 are p1/2 and p3/2, 4 and 5 are d3/2 and d5/2.
 _LETTER_OF_SUBSHELL = {"": "s", "1": "s", "2": "p", "3": "p", "4": "d", "5": "d"}
 

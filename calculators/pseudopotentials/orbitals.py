@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from whiteline.calculators.pseudopotentials.core_hole import LETTERS
+from whiteline.calculators.pseudopotentials.core_hole import LETTERS, LEVEL_ORDER
 from whiteline.calculators.pseudopotentials.upf import Pseudopotential, core_sections, read_text, sections
 from whiteline.errors import ParseError
 
@@ -58,10 +58,11 @@ def read_core_orbitals(potential: Pseudopotential) -> tuple[CoreOrbital, ...]:
 def core_wavefunction(potential: Pseudopotential) -> str:
     """Return the core wavefunctions in the layout that xspectra.x reads as `filecore`.
 
-    One header line, then for each level the radial mesh as `r  r φ(r)` and an empty line.
+    One header line, then for each level, in the order 1s 2s 2p 3s 3p 3d in which xspectra.x skips to the one it needs,
+    the radial mesh as `r  r φ(r)` and an empty line.
     Take the ground-state pseudopotential's: the photon meets the atom before the hole is there.
     """
-    orbitals = read_core_orbitals(potential)
+    orbitals = sorted(read_core_orbitals(potential), key=lambda orbital: LEVEL_ORDER.index(orbital.level))
     names = "".join(f" {o.level[0]} {LETTERS.index(o.level[1])}; " for o in orbitals)
     lines = [f"# number of core states {len(orbitals)} = {names}"]
     for orbital in orbitals:

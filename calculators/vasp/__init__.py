@@ -17,10 +17,12 @@ from whiteline.calculators.interface import Estimate, Finding, Outcome, RunRepor
 from whiteline.calculators.parameters import build_parameters
 from whiteline.calculators.vasp.check import check_calculation
 from whiteline.calculators.vasp.inputs import estimate_cost, plan_calculation, write_inputs
+from whiteline.calculators.vasp.knobs import find_knobs
 from whiteline.calculators.vasp.parameters import VaspParameters
 from whiteline.calculators.vasp.parse import parse_run
 from whiteline.calculators.vasp.potentials import PotcarLibrary
 from whiteline.calculators.vasp.run import run_vasp
+from whiteline.convergence import Knob
 from whiteline.settings import Settings
 
 __all__ = ["VaspCalculator", "VaspParameters"]
@@ -100,6 +102,10 @@ class VaspCalculator(MSONable):
     def files(self, absorber: Absorber) -> dict[str, Path]:  # noqa: ARG002  # as the interface has it
         """Return nothing: the POTCAR is put together from several files and is an input."""
         return {}
+
+    def knobs(self, absorber: Absorber) -> tuple[Knob, ...]:
+        """Return the parameters that the spectrum is converged in, each with its ladder of values."""
+        return find_knobs(absorber)
 
     def estimate(self, absorber: Absorber) -> Estimate:
         """Return the expected cost.

@@ -110,6 +110,24 @@ def test_a_conversion_names_what_it_lacks(changes: dict[str, Any], message: str)
         spectrum(**changes).im_epsilon()
 
 
+def test_an_energy_loss_stays_one_and_becomes_nothing_else() -> None:
+    made = spectrum(quantity=Quantity.ENERGY_LOSS, scale=28.0, volume=47.0)
+    assert made.to_absolute().quantity is Quantity.ENERGY_LOSS
+    np.testing.assert_allclose(made.to_absolute().intensity, 28.0 * made.intensity, rtol=1e-14)  # rounding
+    for convert in (made.cross_section, made.im_epsilon):
+        with pytest.raises(UnitError, match=r"energy_loss does not become .* depends on beam and detector"):
+            convert()
+    with pytest.raises(UnitError, match="cross_section does not become energy_loss"):
+        spectrum(scale=1.0, volume=47.0).to_absolute(Quantity.ENERGY_LOSS)
+
+
+def test_energy_losses_are_averaged_and_added_as_what_they_are() -> None:
+    one = spectrum(quantity=Quantity.ENERGY_LOSS, scale=2.0, volume=47.0)
+    for total, factor in ((average([one, one], [1, 3]), 2.0), (add([one, one], edges=[one.energy[-1]] * 2), 4.0)):
+        assert (total.quantity, total.scale) == (Quantity.ENERGY_LOSS, 1.0)
+        np.testing.assert_allclose(total.intensity, factor * one.intensity, rtol=1e-14)  # rounding
+
+
 def test_photon_energies_survive_a_change_to_the_absolute_axis() -> None:
     made = spectrum().to_photon_energy()
     assert made.energy_reference is EnergyReference.ABSOLUTE

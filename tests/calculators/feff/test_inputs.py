@@ -8,16 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pymatgen.core.lattice import Lattice
+from pymatgen.core.operations import SymmOp
 from pymatgen.core.structure import Structure
 
 from whiteline.absorber import Absorber, find_absorbers
 from whiteline.calculators.feff import FeffCalculator, FeffParameters
-from whiteline.calculators.feff.inputs import build_cluster, write_inputs
-from whiteline.calculators.feff.parameters import PotentialGrouping
+from whiteline.calculators.feff.cluster import build_cluster
+from whiteline.calculators.feff.inputs import write_inputs
+from whiteline.calculators.feff.parameters import Elnes, PotentialGrouping, SpinMode
+from whiteline.calculators.interface import Level
 from whiteline.edges import Edge
 from whiteline.errors import StructureError
 
 SMALL = FeffParameters(scf_radius=4.0, fms_radius=5.0, cluster_radius=5.0)
+SHORT = FeffParameters(scf_radius=None, fms_radius=2.5, cluster_radius=2.5)
 
 
 @pytest.fixture
@@ -148,7 +152,7 @@ def test_potentials_are_numbered_without_gaps_and_all_have_atoms(ti_o_10: dict[s
     for name, structure in ti_o_10.items():
         for grouping in PotentialGrouping:
             absorber = find_absorbers(structure, "Ti", Edge.K)[0]
-            cluster = build_cluster(absorber, radius=2.5, grouping=grouping)
+            cluster = build_cluster(absorber, SHORT.model_copy(update={"potentials": grouping}))
             assert set(cluster.i_potential.tolist()) == set(range(len(cluster.potentials))), (name, grouping)
 
 
@@ -216,3 +220,109 @@ def test_the_estimate_grows_with_the_radius_and_doubles_for_two_edges(copper: St
     single, double = (Absorber(copper, 0, edge) for edge in (Edge.L3, Edge.L23))
     assert 0 < small.estimate(single).cpu_time < large.estimate(single).cpu_time
     assert small.estimate(double).cpu_time == pytest.approx(2 * small.estimate(single).cpu_time)
+
+
+@pytest.fixture
+def many_kinds() -> Structure:
+    """A supercell of copper in which 40 atoms have left their places, each by another distance."""
+    cell = Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.61), ["Cu"], [[0, 0, 0]]) * (3, 3, 2)
+    rng = np.random.default_rng(0)
+    for i in range(40):
+        cell.translate_sites([i], rng.uniform(-0.02, 0.02, 3))
+    return cell
+
+
+def test_more_potentials_than_feff_takes_are_refused_with_the_remedy(many_kinds: Structure) -> None:
+    parameters = SMALL.model_copy(update={"potentials": PotentialGrouping.SITE})
+    with pytest.raises(StructureError, match=r"\d+ potentials beside the absorber's, FEFF takes 31: group .*'species'"):
+        feff_inp(many_kinds, parameters=parameters)
+    assert len(block(feff_inp(many_kinds), "POTENTIALS")) == 2
+
+
+def test_more_atoms_than_feff_lists_or_scatters_are_refused(copper: Structure) -> None:
+    listed = FeffParameters(scf_radius=None, fms_radius=3.0, cluster_radius=25.0)
+    with pytest.raises(StructureError, match=r"atoms lie within 25.0 Å, FEFF takes 4000: lower cluster_radius"):
+        feff_inp(copper, parameters=listed)
+    copper.scale_lattice(40.0)  # 10 Å³ an atom: 3351 in a sphere of 20 Å
+    scattering = FeffParameters(scf_radius=None, fms_radius=20.0)
+    with pytest.raises(StructureError, match=r"atoms lie within 20.0 Å, FEFF scatters at most 3000"):
+        feff_inp(copper, parameters=scattering)
+
+
+def test_the_distances_around_every_absorber_are_those_in_its_structure(ti_o_10: dict[str, Structure]) -> None:
+    for name, structure in ti_o_10.items():
+        for absorber in find_absorbers(structure, "Ti", Edge.K):
+            neighbours = structure.get_neighbors(structure[absorber.site_index], SMALL.cluster_radius)
+            expected = sorted(n.nn_distance for n in neighbours)
+            found = sorted(distances(write_inputs(absorber, SMALL)["feff.inp"]))[1:]
+            # Coordinates have seven decimals.
+            assert np.allclose(found, expected, atol=1e-6), name
+
+
+def test_moments_follow_their_atoms_into_the_potentials(wustite: Structure) -> None:
+    parameters = SMALL.model_copy(update={"spin": SpinMode.SPXAS})
+    inputs = write_inputs(Absorber(wustite, 1, Edge.K), parameters)
+    assert sorted(inputs) == ["down/feff.inp", "up/feff.inp"]
+    assert "\nSPIN 2\n" in inputs["up/feff.inp"]
+    assert "\nSPIN -2\n" in inputs["down/feff.inp"]
+    rows = {(row[1], row[2], float(row[6])) for row in block(inputs["up/feff.inp"], "POTENTIALS")[1:]}
+    assert rows == {("26", "Fe2p", 4.0), ("26", "Fe2p", -4.0), ("26", "Fe3p", 5.0), ("8", "O2m", 0.0)}
+    assert float(block(inputs["up/feff.inp"], "POTENTIALS")[0][6]) == -4.0
+
+
+def test_element_grouping_keeps_opposite_moments_apart(wustite: Structure) -> None:
+    values = {"spin": SpinMode.SPXAS, "potentials": PotentialGrouping.ELEMENT}
+    text = write_inputs(Absorber(wustite, 0, Edge.K), SMALL.model_copy(update=values))["up/feff.inp"]
+    assert sorted(float(row[6]) for row in block(text, "POTENTIALS")[1:]) == [-4.0, 0.0, 4.0, 5.0]
+
+
+def test_reversed_runs_differ_in_the_sign_of_every_moment_only(wustite: Structure) -> None:
+    inputs = write_inputs(Absorber(wustite, 0, Edge.L3), SMALL.model_copy(update={"spin": SpinMode.XMCD}))
+    for name in ("mean", "difference"):
+        ahead, back = (inputs[f"{name}{suffix}/feff.inp"] for suffix in ("", "-reversed"))
+        there, here = ([float(row[6]) for row in block(text, "POTENTIALS")] for text in (ahead, back))
+        assert there == [-x for x in here]
+        changed = [a for a, b in zip(ahead.splitlines(), back.splitlines(), strict=True) if a != b]
+        assert len(changed) == sum(x != 0 for x in there)
+    assert "XMCD" in inputs["difference/feff.inp"]
+    assert "XMCD" not in inputs["mean/feff.inp"]
+
+
+def test_spin_without_moments_is_refused(copper: Structure) -> None:
+    with pytest.raises(StructureError, match=r"Cu has no magnetic moments.*magmom.*spin = 'none'"):
+        write_inputs(Absorber(copper, 0, Edge.K), SMALL.model_copy(update={"spin": SpinMode.SPXAS}))
+
+
+def test_the_beam_is_written_as_feff_reads_it(copper: Structure, data: Path) -> None:
+    elnes = Elnes(beam_direction=(0, 1, 0), collection_angle=2.4, n_radial=5, n_angular=3)
+    values = {"elnes": elnes, "k_max": 4.0, "k_step": 0.07, "energy_step": 0.0}
+    text = feff_inp(copper, parameters=SMALL.model_copy(update=values))
+    lines = text.splitlines()
+    start = lines.index("ELNES 4 0.07 0")
+    # FEFF's own example leaves the flags to their defaults: no average, cross terms, relativistic.
+    assert lines[start + 1 : start + 6] == ["300 0 1 1", "0 1 0", "2.4 0", "5 3", "0 0"]
+    assert "XANES" not in text
+
+
+def test_an_orientation_average_has_no_line_for_the_direction(copper: Structure) -> None:
+    lines = feff_inp(copper, parameters=SMALL.model_copy(update={"elnes": Elnes(relativistic=False)})).splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("ELNES"))
+    assert lines[start + 1 : start + 5] == ["300 1 0 0", "5 0", "50 1", "0 0"]
+
+
+def test_only_a_spectrum_with_a_direction_depends_on_the_orientation(ti_o_10: dict[str, Structure]) -> None:
+    absorber = Absorber(ti_o_10["mp-390"], 0, Edge.K)
+    turned = Absorber(ti_o_10["mp-390"].copy(), 0, Edge.K)
+    turned.structure.apply_operation(SymmOp.from_axis_angle_and_translation(np.array([1, 0, 0]), 90))
+    for elnes, is_same in ((None, True), (Elnes(), True), (Elnes(beam_direction=(0, 0, 1)), False)):
+        calculator = FeffCalculator(SMALL.model_copy(update={"elnes": elnes}))
+        assert ("orientation" in calculator.identity(absorber)) is not is_same
+        assert (calculator.identity(absorber) == calculator.identity(turned)) is is_same
+
+
+def test_preflight_names_the_number_of_runs_and_what_cannot_run(wustite: Structure, copper: Structure) -> None:
+    calculator = FeffCalculator(SMALL.model_copy(update={"spin": SpinMode.XMCD}))
+    cluster = next(f for f in calculator.check(Absorber(wustite, 0, Edge.L23)) if f.subject == "cluster")
+    assert (cluster.level, "8 runs" in cluster.detail) == (Level.OK, True)
+    refused = next(f for f in calculator.check(Absorber(copper, 0, Edge.K)) if f.subject == "cluster")
+    assert (refused.level, "no magnetic moments" in refused.detail) == (Level.ERROR, True)

@@ -2,10 +2,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pymatgen.io.feff.sets import MPXANESSet
 
 from whiteline.calculators.feff import FeffCalculator, FeffParameters
-from whiteline.calculators.feff.parameters import CoreHole, EnergyGrid
-from whiteline.calculators.parameters import build_parameters
+from whiteline.calculators.feff.parameters import CoreHole, EnergyGrid, PotentialGrouping
+from whiteline.calculators.parameters import build_parameters, describe_preset, list_presets, load_preset
 from whiteline.errors import ParameterError
 
 
@@ -27,6 +28,14 @@ from whiteline.errors import ParameterError
         ({"energy_grid": [{"kind": "k_grid", "start": 1, "stop": 0, "step": 0.1}]}, "stop 0.0 must be above start 1.0"),
         ({"energy_grid": [{"kind": "k_grid", "start": 0, "stop": 1, "step": 0}]}, "energy_grid.0.step"),
         ({"energy_grid": [{"kind": "q_grid", "start": 0, "stop": 1, "step": 1}]}, "energy_grid.0.kind"),
+        ({"scf_max_iterations": 101}, "scf_max_iterations.*less than or equal to 100"),
+        ({"scf_mixing": 0.6}, "scf_mixing.*less than or equal to 0.5"),
+        ({"k_max": 1.5}, "k_max.*greater than or equal to 2"),
+        ({"spin": "up"}, "spin.*'spxas'"),
+        ({"spin": "xmcd", "elnes": {}}, "elnes and spin exclude each other"),
+        ({"elnes": {"beam_direction": [0, 0, 0]}}, "beam_direction must not be of zero length"),
+        ({"elnes": {"beam_energy": -1}}, "elnes.beam_energy"),
+        ({"elnes": {"collection_angle": 0}}, "elnes.collection_angle"),
         ({"FMS_radius": 5.0}, "unknown parameter 'FMS_radius': did you mean 'fms_radius'"),
     ],
 )
@@ -78,3 +87,25 @@ def test_a_complete_spectrum_ends_within_the_last_step_of_its_grid() -> None:
     # E = 3.81 eV Å² k².
     assert FeffParameters(energy_grid=(in_energy,)).complete_above == pytest.approx(np.sqrt(20 / 3.81), rel=1e-5)
     assert FeffParameters(energy_grid=(), k_max=5, k_step=0.05).complete_above == pytest.approx(4.95)
+
+
+def test_the_published_sets_are_what_the_defaults_are_but_for_the_grouping() -> None:
+    standard = FeffParameters().model_copy(update={"potentials": PotentialGrouping.ELEMENT})
+    for name in ("published:lightshow", "published:ti-o-10"):
+        assert build_parameters(FeffParameters, load_preset("feff", name)) == standard
+
+
+def test_the_set_of_pymatgen_is_that_of_its_file() -> None:
+    p = build_parameters(FeffParameters, load_preset("feff", "published:materials-project"))
+    published = MPXANESSet.CONFIG
+    scf = f"{p.scf_radius:g} 0 {p.scf_max_iterations} .{p.scf_mixing * 10:g} {p.scf_n_mix}"
+    assert (published["SCF"], published["COREHOLE"], float(published["S02"])) == (scf, p.core_hole, p.s02)
+    assert [float(x) for x in published["XANES"].split()] == [p.k_max, p.k_step, p.energy_step]
+    assert [float(x) for x in published["FMS"].split()] == [p.fms_radius, 0]
+    assert [float(x) for x in published["EXCHANGE"].split()] == [p.exchange[0], 0, 0, p.exchange[1]]
+
+
+@pytest.mark.parametrize("name", list_presets("feff"))
+def test_every_preset_is_valid_and_says_what_it_is(name: str) -> None:
+    build_parameters(FeffParameters, load_preset("feff", name))
+    assert describe_preset("feff", name)

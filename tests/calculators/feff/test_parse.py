@@ -71,9 +71,14 @@ def test_the_mesh_of_feff_and_not_the_parameters_says_where_a_spectrum_ends(
 
 def test_a_damaged_mesh_is_refused(published: str, absorber: Absorber, tmp_path: Path) -> None:
     (tmp_path / "xmu.dat").write_text(published)
-    (tmp_path / "emesh.dat").write_text("1 ****** 0.0\n")
-    with pytest.raises(ParseError, match=r"emesh.dat is damaged"):
-        parse_run(tmp_path, absorber, FeffParameters())
+    for content, words in (
+        ("1 ****** 0.0\n", "is damaged"),
+        ("1 5.0 0.0\n2 6.", "ends in the middle"),
+        ("# \n", "is damaged"),
+    ):
+        (tmp_path / "emesh.dat").write_text(content)
+        with pytest.raises(ParseError, match=rf"emesh.dat {words}"):
+            parse_run(tmp_path, absorber, FeffParameters())
 
 
 def test_a_published_run_gives_its_spectrum(published: str, absorber: Absorber, tmp_path: Path) -> None:
@@ -184,6 +189,14 @@ def test_the_jump_at_l3_is_twice_that_at_l2(l23_run: Path) -> None:
     assert l3.norm / l2.norm == pytest.approx(2.0, rel=0.06)
     # L2 951.0 and L3 931.1 eV (Bearden and Burr, Rev. Mod. Phys. 39, 125 (1967)); FEFF 10 gives 19.97 eV.
     assert l2.edge_energy - l3.edge_energy == pytest.approx(19.9, rel=0.03)
+
+
+def test_each_part_of_a_combined_edge_keeps_its_own_width_on_record(l23_run: Path, copper: Structure) -> None:
+    spectrum = L23.parse(l23_run, Absorber(copper, 0, Edge.L23)).spectrum
+    assert spectrum is not None
+    # Printed by FEFF in the headers of the two files.
+    records = [(r.applied_by, getattr(r.profile, "fwhm", None)) for r in spectrum.broadening]
+    assert records == [("FEFF 10.0.0 (L3)", 0.596), ("FEFF 10.0.0 (L2)", 1.162)]
 
 
 def test_a_missing_part_of_a_combined_edge_is_named(l23_run: Path, copper: Structure, tmp_path: Path) -> None:

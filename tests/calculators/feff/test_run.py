@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 from pymatgen.core.structure import Structure
 
 from whiteline.absorber import Absorber
+from whiteline.broadening import core_hole_width
 from whiteline.calculators.feff import FeffCalculator, FeffParameters
 from whiteline.calculators.feff.run import LOG_NAME, run_feff
 from whiteline.calculators.feff.xmu import read_xmu
@@ -116,6 +118,28 @@ def test_an_external_executable_runs_in_a_folder_of_any_name(copper: Structure, 
     outcome = run.calculator.parse(run.directory, run.absorber)
     assert (run.report.failure, run.stages, set(run.report.timings)) == ("", ["FEFF"], {"feff"})
     assert outcome.status is Status.CONVERGED
+
+
+@pytest.mark.parametrize(
+    ("element", "edge"), [("Ti", Edge.M1), ("Fe", Edge.M3), ("Cu", Edge.M5), ("Ce", Edge.M4), ("Gd", Edge.M5)]
+)
+def test_feff_knows_the_widths_of_m_edges_that_xraydb_knows(tmp_path: Path, element: str, edge: Edge) -> None:
+    structure = Structure([[3.0, 0, 0], [0, 3.0, 0], [0, 0, 3.0]], [element], [[0, 0, 0]])
+    calculator = FeffCalculator(build_parameters(FeffParameters, TINY))
+    (tmp_path / "feff.inp").write_text(calculator.inputs(Absorber(structure, 0, edge))["feff.inp"])
+    assert run_feff(tmp_path, timeout=60, on_stage=lambda _: None, stages=["rdinp"]).failure == ""
+    words = re.search(r"Core hole lifetime is\s+([\d.]+) eV", (tmp_path / LOG_NAME).read_text())
+    assert words is not None
+    # Both are of Keski-Rahkonen and Krause, doi:10.1016/S0092-640X(74)80020-3; FEFF prints three decimals.
+    assert float(words.group(1)) == pytest.approx(core_hole_width(element, edge), abs=6e-4)
+
+
+def test_a_width_that_was_asked_for_is_used_and_on_record(copper: Structure, tmp_path: Path) -> None:
+    calculator = FeffCalculator(build_parameters(FeffParameters, {**TINY, "hole_width": 0.75}), timeout=300)
+    run = compute(tmp_path, copper, calculator, Edge.M1)
+    spectrum = run.calculator.parse(tmp_path, run.absorber).spectrum
+    assert spectrum is not None
+    assert [getattr(record.profile, "fwhm", None) for record in spectrum.broadening] == [0.75]
 
 
 @pytest.mark.parametrize(

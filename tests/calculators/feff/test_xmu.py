@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from whiteline.calculators.feff.parse import spectrum_from_xmu
+from whiteline.calculators.feff.spectra import spectrum_from_xmu
 from whiteline.calculators.feff.xmu import read_xmu
 from whiteline.errors import ParseError
 from whiteline.spectrum import EnergyReference, Quantity
@@ -18,6 +18,11 @@ LAYOUTS = [
     ("XANES/BN/referencexmu.dat", "FEFF 9.7.1", 5, 8.5786e-3, 62, 252.670),
     ("XANES/GeCl_4/referencexmu.dat", "FEFF 9.05", 32, 1.9926e-4, 100, 11212.013),
     ("EXAFS/Cu/referencexmu.dat", "FEFF 9.5.1", 29, 2.4822e-4, 400, 10512.440),
+    ("EXAFS/Cu_SCF/referencexmu.dat", "FEFF 9.05", 29, 2.4748e-4, 401, 10512.440),
+    ("EXAFS/GeCl_4/referencexmu.dat", "FEFF 9.7.1", 32, 1.8815e-4, 400, 12634.956),
+    ("EXAFS/YBCO/referencexmu.dat", "FEFF 9.05", 29, 2.4454e-4, 401, 10527.929),
+    ("HUBBARD/CeO2/referencexmu.dat", "FEFF 10.0.1", 8, 4.5713e-3, 100, 681.859),
+    ("NRIXS/MgB2/referencexmu.dat", "FEFF 9.7.1", 5, None, 89, 254.854),
     ("EXAFS/SF6/referencexmu.dat", "FEFF 10.0", 16, 9.4225e-4, 401, 3992.440),
     ("HUBBARD/NiO/referencexmu.dat", "FEFF 10.0.1", 8, 4.6927e-3, 68, 597.272),
     ("NRIXS/GeCl_4/referencexmu.dat", "FEFF 9.5.1", 32, None, 100, 11212.013),
@@ -93,7 +98,7 @@ def set_word(line: int, column: int, word: str) -> Callable[[list[str]], None]:
         (set_word(30, 3, "Infinity"), "line 30: .*infinity"),
         (set_word(40, 5, "***********"), r"line 40: expected 6 numbers, got .*\*\*"),
         (set_word(40, 5, "1.0 2.0"), "line 40: expected 6 numbers, got 7"),
-        (set_word(50, 0, "11104.6"), "line 50: the photon energy goes back from .* to 11104.6 eV"),
+        (set_word(50, 0, "11104.6"), "line 50: the energy goes back from .* to 11104.6 eV"),
         (set_word(50, 3, "0x1F"), "line 50: expected 6 numbers"),
         (lambda lines: lines.__setitem__(60, lines[60][:30]), "line 61: expected 6 numbers, got"),
     ],

@@ -1,0 +1,27 @@
+"""The parameters that a FEFF spectrum is converged in."""
+
+from __future__ import annotations
+
+from whiteline.convergence import Knob
+
+__all__ = ["KNOBS"]
+
+_STEPS = (0.10, 0.07, 0.05, 0.035, 0.025)  # 1/Å
+
+KNOBS = (
+    Knob("scf_radius", (3.0, 4.0, 5.0, 6.0, 7.0, 8.0), "Å"),
+    Knob("fms_radius", (4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0), "Å"),
+    Knob("l_max", (2, 3, 4)),
+    Knob(
+        "energy_grid",
+        tuple(
+            [
+                {"kind": "k_grid", "start": -1.0, "stop": 0.0, "step": step},
+                {"kind": "k_grid", "start": 0.0, "stop": 6.0, "step": step},
+            ]
+            for step in _STEPS
+        ),
+        "1/Å",
+        tuple(f"step {step:g}" for step in _STEPS),
+    ),
+)

@@ -1,0 +1,134 @@
+"""What can be known of an XSpectra calculation before it starts."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+from whiteline.absorber import Absorber
+from whiteline.calculators.interface import Finding, Level
+from whiteline.calculators.process import find_executable, run_command
+from whiteline.calculators.xspectra.estimate import count_electrons, estimate_cost
+from whiteline.calculators.xspectra.inputs import Setup, build_setup, cutoffs
+from whiteline.calculators.xspectra.parameters import XSpectraParameters
+from whiteline.calculators.xspectra.potentials import Potentials, find_potentials
+from whiteline.calculators.xspectra.run import REMEDY
+from whiteline.errors import WhitelineError
+
+__all__ = ["check_calculation"]
+
+_VERSION = re.compile(r"Program \w+ v\.?\s*(\d+)\.(\d+)(\S*)")
+# s; an executable that has not said its version by then is not asked any longer.
+_PATIENCE: Final = 20.0
+_OLDEST, _NEWEST = (5, 0), (7, 0)
+
+
+def check_calculation(
+    absorber: Absorber,
+    parameters: XSpectraParameters,
+    *,
+    pw_command: str,
+    xspectra_command: str,
+    pseudo_directory: Path,
+) -> list[Finding]:
+    """Return what is missing or wrong, and what the calculation is expected to cost."""
+    findings = [
+        _executable("pw.x", pw_command, "WHITELINE_PW_COMMAND"),
+        _executable("xspectra.x", xspectra_command, "WHITELINE_XSPECTRA_COMMAND"),
+    ]
+    setup = potentials = None
+    try:
+        setup = build_setup(absorber, parameters)
+        findings.append(Finding("cell", Level.OK, _describe(setup)))
+    except WhitelineError as error:
+        findings.append(Finding("cell", Level.ERROR, str(error), "correct the structure, or change the parameters"))
+    try:
+        potentials = find_potentials(absorber, parameters, directory=pseudo_directory)
+        findings += _pseudopotentials(potentials)
+    except WhitelineError as error:
+        remedy = f"whiteline pseudo make {absorber.element}, or put UPF files into {pseudo_directory}"
+        findings.append(Finding("pseudopotentials", Level.ERROR, str(error), remedy))
+    if setup is not None and potentials is not None:
+        findings += _cost(absorber, parameters, potentials, setup)
+    return [*findings, *_sampling(parameters)]
+
+
+def _executable(name: str, command: str, variable: str) -> Finding:
+    try:
+        words = find_executable(command, variable=variable, remedy=REMEDY)
+    except WhitelineError as error:
+        return Finding(name, Level.ERROR, str(error), f"correct {variable}, or {REMEDY}")
+    if len(words) > 1:
+        return Finding(name, Level.OK, f"{command} (not started: it is more than a program)")
+    program = Path(shutil.which(words[0]) or words[0])
+    found = _VERSION.search(_first_words(program, program.stat().st_mtime_ns))
+    if found is None:
+        return Finding(
+            name, Level.ERROR, f"{words[0]} does not say its version: it is no {name}", f"correct {variable}"
+        )
+    version, words_of_version = (int(found[1]), int(found[2])), f"version {found[1]}.{found[2]}{found[3]}"
+    if not _OLDEST <= version <= _NEWEST:
+        remedy = "use version 6 or 7.0; later ones read U from a card of its own"
+        return Finding(name, Level.WARNING, f"{words_of_version} was not tried", remedy)
+    return Finding(name, Level.OK, words_of_version)
+
+
+@lru_cache(maxsize=8)
+def _first_words(program: Path, changed: int) -> str:  # noqa: ARG001  # the time of change tells one build from another
+    """Return what a program says when it is started without input: its version, and that it stops."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "version.out"
+        run_command([str(program), "-in", "none"], directory=Path(folder), log=log, timeout=_PATIENCE)
+        return log.read_text(encoding="utf-8", errors="replace")
+
+
+def _describe(setup: Setup) -> str:
+    cell = setup.cell
+    grids = (f"{'×'.join(map(str, grid))}" for grid in (setup.scf_grid, setup.grid))
+    return (
+        f"{len(cell.atoms)} atoms in {cell.n_primitive} primitive cells, nearest image of the absorber "
+        f"{cell.image_distance:.2f} Å, k grids {' and '.join(grids)} (density, spectrum), "
+        f"{'with' if setup.has_spin else 'without'} spin"
+    )
+
+
+def _pseudopotentials(potentials: Potentials) -> list[Finding]:
+    excited = potentials.absorber
+    found = [Finding(f"pseudopotential of {name}", Level.OK, p.path.name) for name, p in potentials.ground.items()]
+    return [
+        Finding(f"pseudopotential of the excited {excited.element}", Level.OK, excited.path.name),
+        *found,
+        Finding(
+            "core wavefunction", Level.OK, f"{', '.join(potentials.core.core_levels)} of {potentials.core.path.name}"
+        ),
+    ]
+
+
+def _cost(absorber: Absorber, parameters: XSpectraParameters, potentials: Potentials, setup: Setup) -> list[Finding]:
+    wavefunction, density = cutoffs(parameters, potentials)
+    cost = estimate_cost(absorber, parameters, potentials, setup)
+    electrons = count_electrons(potentials, setup) - parameters.charge
+    detail = (
+        f"about {cost.cpu_time:.0f} CPU s and {cost.memory:.0f} MB, {electrons:g} electrons, cutoffs "
+        f"{wavefunction:g} and {density:g} Ry"
+    )
+    findings = [Finding("cost", Level.OK, detail)]
+    if parameters.occupations == "fixed" and electrons % 2:
+        remedy = "set occupations = smearing"
+        findings.append(Finding("occupations", Level.ERROR, f"fixed for {electrons:g} electrons", remedy))
+    return findings
+
+
+def _sampling(parameters: XSpectraParameters) -> list[Finding]:
+    """Return a warning where lines are narrower than the distance of two points, so that some fall between them."""
+    if parameters.xgamma >= parameters.energy_step:
+        return []
+    detail = (
+        f"lines of half width {parameters.xgamma:g} eV on points {parameters.energy_step:.3g} eV apart: "
+        "what is broadened later is not what would have been computed with that width"
+    )
+    return [Finding("energies", Level.WARNING, detail, "raise n_energy or xgamma")]
