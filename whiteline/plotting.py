@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from io import BytesIO
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from jaxtyping import Float
 
-from whiteline.errors import InputError, ParameterError, StoreError
-from whiteline.spectrum import EnergyReference, Spectrum
+from whiteline.errors import InputError, ParameterError, StoreError, UnitError
+from whiteline.spectrum import EnergyReference, Quantity, Spectrum
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,6 +34,16 @@ _LINES = ("-", "-.", ":")
 _N_TITLE = 72
 # More curves than this leave no room for a legend among them.
 _N_INSIDE = 7
+
+
+_HEIGHT_NAMES: Mapping[str, str] = {
+    Quantity.CROSS_SECTION: "Cross-section (Mbarn per atom)",
+    Quantity.IM_EPSILON: "Im ε",
+    Quantity.ENERGY_LOSS: "Energy loss (Mbarn per eV)",
+    "absolute": "Intensity (arbitrary units)",
+    "area": "Intensity (area one, 1/eV)",
+    "max": "Intensity (maximum one)",
+}
 
 
 class Units(StrEnum):
@@ -95,15 +105,16 @@ def plot_spectra(
         )
     drawn = _align(curves) if is_aligned else list(curves)
     shown = _range(drawn, window)
-    is_absolute = units is Units.ABSOLUTE and all(curve.spectrum.scale is not None for curve in drawn)
+    spectra = [curve.spectrum for curve in drawn]
+    scale = _scale(spectra) if units is Units.ABSOLUTE else None
     figure = Figure(figsize=(7.0, 4.4), layout="constrained")
     axes = figure.subplots()
-    heights = [_heights(c.spectrum, units, is_absolute=is_absolute) + i * offset for i, c in enumerate(drawn)]
+    heights = [_heights(c.spectrum, units, scale) + i * offset for i, c in enumerate(drawn)]
     for i, (curve, height) in enumerate(zip(drawn, heights, strict=True)):
         line = "--" if curve.is_uncertain else _LINES[i // len(_COLOURS) % len(_LINES)]
         axes.plot(curve.spectrum.energy, height, color=_COLOURS[i % len(_COLOURS)], linestyle=line, linewidth=1.6)
     axes.set_xlabel(_axis_name(drawn[0].spectrum.energy_reference))
-    axes.set_ylabel(_height_name(units, is_absolute=is_absolute))
+    axes.set_ylabel(_HEIGHT_NAMES[scale or units])
     axes.set_xlim(*shown)
     axes.set_ylim(*_extent(drawn, heights, shown))
     # A factor above the axis would stand in the title's place.
@@ -177,22 +188,24 @@ def _signed(shift: float) -> str:
     return f"{shift:+.2f}".replace("-", "−")
 
 
-def _heights(spectrum: Spectrum, units: Units, *, is_absolute: bool) -> Float[Array, " energy"]:
-    if is_absolute:
-        return spectrum.cross_section()
+def _scale(spectra: Sequence[Spectrum]) -> Quantity | None:
+    """Return the absolute units that all spectra have: Mbarn where they can, or Im ε, or those of an energy loss."""
+    for quantity in Quantity:
+        try:
+            for spectrum in spectra:
+                spectrum.to_absolute(quantity)
+        except UnitError:
+            continue
+        return quantity
+    return None
+
+
+def _heights(spectrum: Spectrum, units: Units, scale: Quantity | None) -> Float[Array, " energy"]:
+    if scale is not None:
+        return spectrum.to_absolute(scale).intensity
     if units is Units.ABSOLUTE:
         return spectrum.intensity
     return spectrum.normalise("area" if units is Units.AREA else "max").intensity
-
-
-def _height_name(units: Units, *, is_absolute: bool) -> str:
-    if is_absolute:
-        return "Cross-section (Mbarn per atom)"
-    return {
-        Units.ABSOLUTE: "Intensity (arbitrary units)",
-        Units.AREA: "Intensity (area one, 1/eV)",
-        Units.MAX: "Intensity (maximum one)",
-    }[units]
 
 
 def _axis_name(reference: EnergyReference) -> str:

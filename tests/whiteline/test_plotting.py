@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from whiteline.errors import InputError, ParameterError, StoreError
 from whiteline.plotting import Curve, Units, plot_spectra, save_figure
-from whiteline.spectrum import EnergyReference, Spectrum
+from whiteline.spectrum import EnergyReference, Quantity, Spectrum
 
 
 def edge(e0: float = 10.0, *, factor: float = 1.0, **fields: Any) -> Spectrum:
@@ -34,6 +34,22 @@ def test_absolute_units_draw_the_cross_section() -> None:
 def test_one_curve_without_a_scale_makes_all_arbitrary() -> None:
     figure = plot_spectra([Curve(edge(scale=2.0), "a"), Curve(edge(scale=None), "b")])
     assert figure.axes[0].get_ylabel() == "Intensity (arbitrary units)"
+
+
+@pytest.mark.parametrize(
+    ("quantity", "words"),
+    [(Quantity.IM_EPSILON, "Im ε"), (Quantity.ENERGY_LOSS, "Energy loss (Mbarn per eV)")],
+)
+def test_what_has_no_cross_section_is_drawn_in_the_units_it_has(quantity: Quantity, words: str) -> None:
+    spectrum = edge(scale=3.0, quantity=quantity)
+    (axes,) = plot_spectra([Curve(spectrum, "a")]).axes
+    np.testing.assert_allclose(np.asarray(axes.lines[0].get_ydata()), 3.0 * spectrum.intensity, rtol=1e-12)
+    assert axes.get_ylabel() == words
+
+
+def test_quantities_that_do_not_convert_are_drawn_as_they_are() -> None:
+    curves = [Curve(edge(scale=2.0), "a"), Curve(edge(scale=2.0, quantity=Quantity.ENERGY_LOSS), "b")]
+    assert plot_spectra(curves).axes[0].get_ylabel() == "Intensity (arbitrary units)"
 
 
 @pytest.mark.parametrize("units", [Units.AREA, Units.MAX])
