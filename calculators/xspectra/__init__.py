@@ -19,7 +19,7 @@ from whiteline.calculators.interface import Estimate, Finding, Outcome, RunRepor
 from whiteline.calculators.parameters import build_parameters
 from whiteline.calculators.xspectra.check import check_calculation
 from whiteline.calculators.xspectra.estimate import estimate_cost
-from whiteline.calculators.xspectra.inputs import Setup, build_setup, write_inputs
+from whiteline.calculators.xspectra.inputs import Setup, build_setup, cutoffs, write_inputs
 from whiteline.calculators.xspectra.knobs import find_knobs
 from whiteline.calculators.xspectra.parameters import XSpectraParameters
 from whiteline.calculators.xspectra.parse import parse_run
@@ -77,12 +77,21 @@ class XSpectraCalculator(MSONable):
     def identity(self, absorber: Absorber) -> dict[str, Any]:
         """Return parameters, checksums of the pseudopotentials, and how the surroundings of the site lie in space.
 
+        The cutoffs are those that are written, which may follow what is recorded beside the pseudopotentials.
+
         Raises:
             MissingDependencyError: A pseudopotential is not there.
             InputError: One does not serve.
         """
-        checksums = self._potentials(absorber).checksums
-        return {**self.parameters_dict, "pseudopotentials": checksums, "orientation": absorber.orientation_id}
+        potentials = self._potentials(absorber)
+        wavefunction, density = cutoffs(self.parameters, potentials)
+        return {
+            **self.parameters_dict,
+            "ecutwfc": wavefunction,
+            "ecutrho": density,
+            "pseudopotentials": potentials.checksums,
+            "orientation": absorber.orientation_id,
+        }
 
     def inputs(self, absorber: Absorber) -> dict[str, str]:
         """Return scf.in, the core wavefunction, and xanes.in of each direction in a folder of its own.

@@ -312,3 +312,17 @@ def test_only_a_supercell_is_converged_in_its_size(make: Make, copper: Structure
     }
     assert ladders["image_distance"] - ladders["primitive"] == {"supercell_distance"}
     assert {"ecutwfc", "kpoints_length"} <= ladders["primitive"]
+
+
+def test_cutoffs_that_follow_a_record_are_part_of_the_identity(
+    make: Make, pseudo: Path, ti_o_10: dict[str, Structure]
+) -> None:
+    absorber = Absorber(ti_o_10["mp-390"], 0, Edge.K)
+    assert make(ecutwfc=30.0, follows_cutoffs=False).identity(absorber)["ecutwfc"] == 30.0
+    before = make().identity(absorber)
+    for name in ("O.pbe-gipaw", "O.star1s.pbe-gipaw"):
+        text = (pseudo / f"{name}.UPF").read_text()
+        (pseudo / f"{name}.UPF").write_text(text.replace('wfc_cutoff="0.0"', 'wfc_cutoff="95.0"'))
+    after = make().identity(absorber)
+    assert (before["ecutwfc"], after["ecutwfc"]) == (40.0, 95.0)
+    assert after["ecutrho"] >= 4 * 95.0

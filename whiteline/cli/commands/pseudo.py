@@ -31,7 +31,7 @@ LibraryOption = Annotated[
 
 @pseudo.command(
     epilog="[bold]Examples[/bold]\n\n  whiteline pseudo make Ti O\n\n"
-    "  whiteline pseudo make Ni --core-hole 2p --hole 0.5\n\n  whiteline pseudo make Li --core-hole none"
+    "  whiteline pseudo make Ni --core-hole 2p --hole 0.5\n\n  whiteline pseudo make O --core-hole none"
 )
 def make(
     elements: Annotated[list[str], typer.Argument(metavar="ELEMENT...", help="Chemical symbols.")],
