@@ -25,7 +25,7 @@ from whiteline.provenance import ProvenanceRecord, library_versions, utc_now
 from whiteline.status import Check, Status
 from whiteline.workflows.workspace import Workspace
 
-__all__ = ["average_sites", "compute_site", "material_id"]
+__all__ = ["average_sites", "compute_site", "material_id", "site_calculation_id", "site_document", "write_files"]
 
 
 def site_calculation_id(absorber: Absorber, calculator: Calculator) -> str:
@@ -75,7 +75,7 @@ def compute_site(
                     # What was computed before is worth more than the news that it failed this time.
                     report(Progress(label, "failed"))
                     return _summary(identity, absorber, known, reason=outcome.reason, is_from_store=True)
-            document = _site_document(identity, absorber, calculator, outcome, source=source, fidelity=fidelity)
+            document = site_document(identity, absorber, calculator, outcome, source=source, fidelity=fidelity)
             store.put(document, _site_record(document, outcome, inputs, folder, run, started))
             if outcome.status is not Status.FAILED:
                 workspace.discard(folder)
@@ -119,9 +119,10 @@ def _summary(
     }
 
 
-def _site_document(
+def site_document(
     identity: str, absorber: Absorber, calculator: Calculator, outcome: Outcome, *, source: str, fidelity: str
 ) -> SpectrumDocument:
+    """Return the document of a site calculation."""
     structure = absorber.structure
     composition = structure.composition.element_composition
     return SpectrumDocument(
@@ -217,11 +218,12 @@ def average_sites(
         documents = [store.get(parent) for parent in parents]
         outcome = _average(documents, sites, absorber)
         document = replace(
-            _site_document(identity, absorber, calculator, outcome, source=source, fidelity=fidelity),
+            site_document(identity, absorber, calculator, outcome, source=source, fidelity=fidelity),
             kind=DocumentKind.MATERIAL,
             site_id="",
             site_index=None,
             multiplicity=sum(site["multiplicity"] for site in sites),
+            parameters=_shared([document.parameters for document in documents]),
             parents=parents,
         )
         record = ProvenanceRecord(
@@ -240,6 +242,12 @@ def average_sites(
         )
         store.put(document, record)
     return {"id": identity, "status": document.status.value, "is_from_store": False}
+
+
+def _shared(parameters: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the parameters that all sites have in common; what was found for each site alone is left to the sites."""
+    first, *others = parameters
+    return {name: value for name, value in first.items() if all(name in p and p[name] == value for p in others)}
 
 
 def _average(documents: list[SpectrumDocument], sites: list[dict[str, Any]], absorber: Absorber) -> Outcome:

@@ -49,7 +49,15 @@ def run_flow(
             _run_here(flow, store)
     else:
         _run_side_by_side(flow, store, n_processes, on_progress)
-    return {doc["uuid"]: doc["output"] for doc in store.query(properties=["uuid", "output"], load=True)}
+    outputs = {doc["uuid"]: doc["output"] for doc in store.query(properties=["uuid", "output"], load=True)}
+    return {uuid: _resolved(output, outputs) for uuid, output in outputs.items()}
+
+
+def _resolved(output: Any, outputs: dict[str, Any]) -> Any:
+    """Return an output; that of a job that replaced itself is the one of the last in its place."""
+    while isinstance(output, dict) and output.get("@class") == "OutputReference":
+        output = outputs[output["uuid"]]
+    return output
 
 
 def _new_store() -> JobStore:

@@ -10,6 +10,7 @@ from jobflow import Flow, Job
 
 from whiteline.absorber import Absorber
 from whiteline.calculators.interface import Calculator
+from whiteline.convergence import Tolerance
 from whiteline.database import open_store
 from whiteline.database.documents import SpectrumDocument
 from whiteline.edges import Edge
@@ -18,6 +19,7 @@ from whiteline.progress import Progress
 from whiteline.settings import Settings, load_settings
 from whiteline.spectrum import Spectrum
 from whiteline.structures import NamedStructure, check_structure
+from whiteline.workflows.convergence import ConvergenceMaker, MaterialConvergenceMaker, of_series
 from whiteline.workflows.engines import make_calculator
 from whiteline.workflows.flows import MaterialSpectrumMaker, SiteSpectrumMaker
 from whiteline.workflows.local import run_flow
@@ -26,7 +28,7 @@ from whiteline.workflows.workspace import Workspace
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-__all__ = ["MaterialResult", "run_material", "run_materials"]
+__all__ = ["MaterialResult", "converge_materials", "run_material", "run_materials"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +145,84 @@ def run_materials(
     fidelity = f"{code}:{preset}{'+' if parameters else ''}"
     maker = MaterialSpectrumMaker(SiteSpectrumMaker(workspace, calculator, fidelity))
     flows = [_make_flow(maker, named, absorber, Edge.parse(edge)) for named in structures]
+    return _run(flows, structures, workspace, calculator, n_processes, on_start=on_start, on_progress=on_progress)
+
+
+def converge_materials(
+    structures: Sequence[NamedStructure],
+    absorber: str,
+    edge: str = "K",
+    *,
+    code: str = "feff",
+    preset: str = "standard",
+    parameters: Mapping[str, Any] | None = None,
+    knobs: Sequence[str] = (),
+    tolerance: Tolerance | None = None,
+    budget: float | None = None,
+    n_processes: int = 1,
+    settings: Settings | None = None,
+    on_start: Callable[[dict[str, float], int], None] = lambda *_: None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> list[MaterialResult]:
+    """Converge and store the spectra of all inequivalent sites of `absorber`, and their averages.
+
+    Rungs that the store has are not computed again, and the series of a material begins near where one of the same
+    elements ended.
+
+    Args:
+        structures: Crystals.
+        absorber: Absorbing element.
+        edge: Absorption edge.
+        code: Code that computes.
+        preset: Named parameters of the code: those that are no knobs.
+        parameters: Values set on top of the preset.
+        knobs: Names of the parameters to converge in; all of the code's when empty.
+        tolerance: When neighbouring rungs agree; the defaults when None.
+        budget: Wall time for each site [s]; None sets no limit.
+        n_processes: Sites converged at a time.
+        settings: Machine facts; read from the environment when None.
+        on_start: Called once, with the expected CPU time [s] of the first rung of every site by its label.
+        on_progress: Called with every step.
+
+    Raises:
+        InputError: Structure, element, edge, knob or a parameter cannot be used.
+        StoreError: The database or the run directory cannot be used.
+    """
+    if n_processes < 1:
+        raise ParameterError(f"the number of processes must be at least 1, got {n_processes}")
+    settings = settings or load_settings()
+    workspace = Workspace.from_settings(settings)
+    calculator = make_calculator(code, preset=preset, values=parameters, settings=settings)
+    maker = MaterialConvergenceMaker(
+        ConvergenceMaker(
+            SiteSpectrumMaker(workspace, calculator, f"{code}:{preset}"),
+            tolerance=tolerance or Tolerance(),
+            knobs=tuple(knobs),
+            budget=budget,
+        )
+    )
+    flows = [_make_flow(maker, named, absorber, Edge.parse(edge)) for named in structures]
+    return _run(
+        flows,
+        structures,
+        workspace,
+        calculator,
+        n_processes,
+        on_start=on_start,
+        on_progress=lambda progress: on_progress(of_series(progress)),
+    )
+
+
+def _run(
+    flows: Sequence[Flow],
+    structures: Sequence[NamedStructure],
+    workspace: Workspace,
+    calculator: Calculator,
+    n_processes: int,
+    *,
+    on_start: Callable[[dict[str, float], int], None],
+    on_progress: Callable[[Progress], None],
+) -> list[MaterialResult]:
     with open_store(workspace.database) as store:
         store.check_writable()
     sites = [job for flow in flows for job in flow.jobs[:-1] if isinstance(job, Job)]
@@ -155,7 +235,9 @@ def run_materials(
         ]
 
 
-def _make_flow(maker: MaterialSpectrumMaker, named: NamedStructure, absorber: str, edge: Edge) -> Flow:
+def _make_flow(
+    maker: MaterialSpectrumMaker | MaterialConvergenceMaker, named: NamedStructure, absorber: str, edge: Edge
+) -> Flow:
     try:
         return maker.make(named.structure, absorber, edge, title=named.name, source=named.source)
     except StructureError as error:

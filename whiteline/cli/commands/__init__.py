@@ -2,6 +2,32 @@
 
 from __future__ import annotations
 
-from whiteline.cli.commands import check, doctor, export, inputs, plot, presets, pseudo, query, run, show
+from whiteline.cli.commands import (
+    check,
+    compare,
+    converge,
+    doctor,
+    export,
+    inputs,
+    plot,
+    presets,
+    pseudo,
+    query,
+    run,
+    show,
+)
 
-__all__ = ["check", "doctor", "export", "inputs", "plot", "presets", "pseudo", "query", "run", "show"]
+__all__ = [
+    "check",
+    "compare",
+    "converge",
+    "doctor",
+    "export",
+    "inputs",
+    "plot",
+    "presets",
+    "pseudo",
+    "query",
+    "run",
+    "show",
+]

@@ -20,6 +20,8 @@ _EXAMPLES = """
   whiteline plot 3f9a2c -o anatase.png
 
   whiteline plot 3f9a2c 81bd07 --align --units area -o overlay.pdf
+
+  whiteline plot 3f9a2c --convergence -o convergence.png
 """
 
 
@@ -34,6 +36,9 @@ def plot(
         tuple[float, float] | None, typer.Option("--window", metavar="LO HI", help="Part of the axis (eV).")
     ] = None,
     title: Annotated[str, typer.Option("--title", help="Title of the figure.")] = "",
+    convergence: Annotated[
+        bool, typer.Option("--convergence", help="Draw the certificate of a converged spectrum: rungs, error, cost.")
+    ] = False,
     database: Database = None,
 ) -> int:
     """Draw spectra over one another into a PNG, SVG or PDF file."""
@@ -41,6 +46,9 @@ def plot(
     from whiteline.plotting import Curve, Units, plot_spectra, save_figure
     from whiteline.status import Status
 
+    if convergence:
+        _plot_certificate(ids, output, title, database)
+        return 0
     known = [member.value for member in Units]
     if units not in known:
         raise ParameterError(f"unknown units {units!r}: {did_you_mean(units, known)}")
@@ -58,6 +66,29 @@ def plot(
     save_figure(figure, output)
     typer.echo(f"wrote {output}")
     return 0
+
+
+def _plot_certificate(ids: list[str], output: Path, title: str, database: str | None) -> None:
+    from whiteline.errors import InputError, ParameterError
+    from whiteline.plotting import save_figure
+    from whiteline.workflows.certificate import ACTIVITY
+    from whiteline.workflows.convergence_figure import plot_convergence
+
+    if len(ids) != 1:
+        raise ParameterError(f"--convergence draws one spectrum, got {len(ids)} ids")
+    with open_existing(database) as store:
+        document = store.get(ids[0])
+        records = [record for record in store.records(document.id) if record.activity == ACTIVITY]
+        if not records:
+            raise InputError(
+                f"{document.id[:10]} is no converged spectrum: `whiteline query --fidelity {document.code}:converged` "
+                "lists those that are, `whiteline converge` makes them"
+            )
+        certificate = records[-1].parameters
+        rungs = [store.find_by_id(point["id"]) for point in certificate["points"]]
+    spectra = {rung.id: rung.spectrum for rung in rungs if rung is not None and rung.spectrum is not None}
+    save_figure(plot_convergence(certificate, spectra, title=title or _label(document)), output)
+    typer.echo(f"wrote {output}")
 
 
 def _labels(documents: list[SpectrumDocument]) -> list[str]:
