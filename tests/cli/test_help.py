@@ -8,7 +8,7 @@ import pytest
 
 from .conftest import Command
 
-STORE_COMMANDS = ["run", "converge", "query", "show", "plot", "compare", "export", "doctor"]
+STORE_COMMANDS = ["run", "converge", "query", "show", "plot", "compare", "benchmark", "export", "doctor"]
 COMMANDS = [*STORE_COMMANDS, "check", "inputs", "presets", "pseudo"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from whiteline.cli.commands import (
+    benchmark,
     check,
     compare,
     converge,
@@ -18,6 +19,7 @@ from whiteline.cli.commands import (
 )
 
 __all__ = [
+    "benchmark",
     "check",
     "compare",
     "converge",
