@@ -367,7 +367,7 @@ def _go_on(
     if series.budget is None or spent + next_cost <= series.budget:
         return Plan(Verdict.RUNNING, wanted, None, climbs, confirmations)
     best = _best(measured, cost)
-    words = f"{spent:.0f} of {series.budget:.0f} s are spent and the next point takes about {next_cost:.0f} s"
+    words = f"{spent:.3g} of {series.budget:.3g} s are spent and the next point takes about {next_cost:.3g} s"
     return Plan(
         Verdict.FAILED if best is None else Verdict.BUDGET, None, best, climbs, confirmations, f"budget: {words}"
     )
