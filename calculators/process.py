@@ -113,6 +113,8 @@ def last_words(log: Path, *, n_lines: int = 4) -> str:
 def find_executable(command: str, *, variable: str, remedy: str) -> list[str]:
     """Return the words of a command whose program is there and executable.
 
+    A program that is given by a path keeps it whole: commands run in folders of their own.
+
     Args:
         command: Program with arguments, e.g. `mpirun -np 4 pw.x`.
         variable: The environment variable that sets it.
@@ -130,6 +132,8 @@ def find_executable(command: str, *, variable: str, remedy: str) -> list[str]:
         raise MissingDependencyError(
             f"the executable {command!r} is not there or not executable: correct {variable}, or {remedy}"
         )
+    if os.sep in words[0]:
+        words[0] = str(Path(words[0]).absolute())
     return words
 
 

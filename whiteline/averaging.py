@@ -51,13 +51,14 @@ def average(spectra: Sequence[Spectrum], weights: Sequence[float]) -> Spectrum:
     if share.shape != (len(spectra),) or not np.all(share >= 0) or not 0 < np.sum(share) < np.inf:
         raise ParameterError(f"weights must be {len(spectra)} numbers of at least 0, not all 0, got {list(weights)}")
     _require_same(spectra, "quantity", "convert them with to_absolute first")
-    _require_same(spectra, "broadening", "broaden them alike first")
+    _require_same_broadening(spectra)
     low = max(float(s.energy[0]) for s in spectra)
     high = min(float(s.energy[-1]) for s in spectra)
     grid = _union(spectra, low, high)
     parts = [s.resample(grid) for s in _powder_unless_alike(_in_one_unit(spectra))]
     components = np.tensordot(share / np.sum(share), np.array([s.components for s in parts]), axes=1)
-    return _merged(parts, grid, components)
+    # One broadening, whoever applied it: two records would say that it was applied twice.
+    return replace(_merged(parts, grid, components), broadening=spectra[0].broadening)
 
 
 def add(spectra: Sequence[Spectrum], *, edges: Sequence[float]) -> Spectrum:
@@ -138,6 +139,17 @@ def _require_same(spectra: Sequence[Spectrum], name: str, remedy: str) -> None:
     for value in found[1:]:
         if value != found[0]:
             raise InputError(f"the spectra differ in {name}, {found[0]} and {value}: {remedy}")
+
+
+def _require_same_broadening(spectra: Sequence[Spectrum]) -> None:
+    """Refuse spectra of different line shapes; which version of a code applied them makes no difference."""
+    found = [[(record.profile, record.origin) for record in s.broadening] for s in spectra]
+    for s, shapes in zip(spectra[1:], found[1:], strict=True):
+        if shapes != found[0]:
+            raise InputError(
+                f"the spectra differ in broadening, {spectra[0].broadening} and {s.broadening}: "
+                "broaden them alike first"
+            )
 
 
 def _in_one_unit(spectra: list[Spectrum]) -> list[Spectrum]:

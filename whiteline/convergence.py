@@ -131,8 +131,8 @@ class Series(MSONable):
         if not self.knobs:
             raise ParameterError("a series needs at least one knob")
         object.__setattr__(self, "knobs", tuple(self.knobs))
-        if self.budget is not None and not self.budget > 0:
-            raise ParameterError(f"the budget must be above 0 s, got {self.budget:g} s")
+        if self.budget is not None and not 0 < self.budget < float("inf"):
+            raise ParameterError(f"the budget must be above 0 s and finite, got {self.budget:g} s: None sets no limit")
         start = tuple(self.start) or (0,) * len(self.knobs)
         if len(start) != len(self.knobs) or any(
             not 0 <= rung < len(knob.rungs) for rung, knob in zip(start, self.knobs, strict=False)
@@ -377,6 +377,9 @@ def _end_at_top(
     final: Point, climbs: list[Climb], confirmations: list[Comparison], measured: Mapping[Point, Measurement]
 ) -> Plan:
     reason = "every knob stands on the last rung of its ladder and the spectra still differ"
+    if not confirmations and all(climb.has_arrived for climb in climbs):
+        # Ladders of two rungs that agreed: there is no higher point to hold them against.
+        return Plan(Verdict.CONVERGED, None, final, tuple(climbs))
     if measured[final].spectrum is not None:
         return Plan(Verdict.TOP, None, final, tuple(climbs), tuple(confirmations), reason)
     best = _best(measured, lambda point: float(sum(point)))

@@ -36,7 +36,7 @@ def certificate_document(
     checks = (
         *(Check(f"converged {climb.knob}", climb.has_arrived, _climb_words(series, climb)) for climb in plan.climbs),
         *(
-            Check(f"confirmed {series.describe(c.upper if i % 2 == 0 else c.lower)}", c.is_within, comparison_words(c))
+            Check(f"confirmed {series.describe(_neighbour(plan, i))}", c.is_within, comparison_words(c))
             for i, c in enumerate(plan.confirmations)
         ),
     )
@@ -51,6 +51,13 @@ def certificate_document(
     )
     document = site_document(identity, absorber, calculator, outcome, source=source, fidelity=fidelity)
     return replace(document, parents=() if best is None else (best.id,))
+
+
+def _neighbour(plan: Plan, i: int) -> Point:
+    """Return what a final point was held against: the one above it, or below it where it was confirmed before."""
+    step = plan.confirmations[i]
+    is_look_back = i > 0 and plan.confirmations[i - 1].lower == step.upper
+    return step.lower if is_look_back else step.upper
 
 
 def _reason(series: Series, plan: Plan, best: SpectrumDocument | None) -> str:

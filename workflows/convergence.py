@@ -77,7 +77,7 @@ class ConvergenceMaker(Maker):
         """Return the job for one absorber.
 
         Raises:
-            ParameterError: The code has no such knob.
+            ParameterError: The code has no such knob, or a rung that does not go with the other parameters.
             StructureError: The code cannot compute the absorber.
         """
         maker = self.site_maker
@@ -85,6 +85,10 @@ class ConvergenceMaker(Maker):
         series = Series(
             pick_knobs(maker.calculator.knobs(absorber), self.knobs), tolerance=self.tolerance, budget=self.budget
         )
+        for i, knob in enumerate(series.knobs):
+            for rung in range(len(knob.rungs)):
+                # A rung that the other parameters exclude is refused now, not after hours.
+                with_values(maker.calculator, series.values((0,) * i + (rung,) + (0,) * (len(series.knobs) - i - 1)))
         task = converge_site(absorber, maker.calculator, maker.workspace, series, title, source, maker.fidelity)
         task.name = f"{title} {absorber.label}"
         return task
@@ -218,8 +222,11 @@ class _Rungs(Mapping[Point, Measurement]):
         return with_values(self._base, self.series.values(point))
 
     def cost(self, point: Point) -> float:
-        """Return the expected CPU time of a point [s]."""
-        return self.calculator(point).estimate(self.absorber).cpu_time
+        """Return the expected CPU time of a point [s]; 0 where it cannot be computed and will say so when it runs."""
+        try:
+            return self.calculator(point).estimate(self.absorber).cpu_time
+        except InputError:
+            return 0.0
 
     def __getitem__(self, point: Point) -> Measurement:
         if point not in self._found:
@@ -240,8 +247,9 @@ class _Rungs(Mapping[Point, Measurement]):
         if document is None:
             return None
         self.documents[point] = document
-        # The latest record is of the run that made what is stored.
-        seconds = sum(self._store.records(document.id)[-1].timings.values())
+        # The latest record is of the run that made what is stored. Its stages may hold one another.
+        records = self._store.records(document.id)
+        seconds = records[-1].wall_time if records else 0.0
         spectrum = None if document.spectrum is None else _as_measured(document.spectrum, self.absorber)
         return Measurement(spectrum, seconds, document.reason)
 
@@ -268,6 +276,7 @@ def _start_of_like(store: SpectrumStore, absorber: Absorber, calculator: Calcula
         chemical_system=elements.chemical_system,
         kind="site",
         status="converged",
+        sort="-created_at",
         limit=1,
     )
     found = next(iter(store.summaries(query)), None)

@@ -71,7 +71,8 @@ def _draw_rungs(
     axes.set_xlabel("Energy (eV)")
     axes.set_yticks([])
     axes.set_ylabel("Intensity")
-    axes.legend(fontsize=7, frameon=False, loc="lower right")
+    if axes.get_legend_handles_labels()[0]:  # none where every rung failed
+        axes.legend(fontsize=7, frameon=False, loc="lower right")
     axes.spines[["top", "right"]].set_visible(False)
 
 

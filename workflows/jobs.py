@@ -11,6 +11,7 @@ from math import gcd
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jobflow import job
 
 from whiteline.absorber import Absorber
@@ -250,18 +251,44 @@ def _shared(parameters: list[Mapping[str, Any]]) -> dict[str, Any]:
     return {name: value for name, value in first.items() if all(name in p and p[name] == value for p in others)}
 
 
+def _direction_checks(
+    documents: list[SpectrumDocument], sites: list[dict[str, Any]], absorber: Absorber
+) -> tuple[Check, ...]:
+    """Return a failed check for each site whose equals lie otherwise to a beam or field that its spectrum was made for.
+
+    Spectra along x, y and z are turned with their sites (`whiteline.averaging.over_orbit`); any other direction would
+    have to be computed for each of the equivalent sites.
+    """
+    found = []
+    for document, site in zip(documents, sites, strict=True):
+        spectrum = document.spectrum
+        is_directed = "orientation" in document.parameters and spectrum is not None
+        if not is_directed or spectrum is None or {p.label for p in spectrum.polarisations} <= set("xyz"):
+            continue
+        place = replace(absorber, site_index=site["site_index"])
+        kept = [*place.site_rotations, *(-place.site_rotations)]
+        if any(not any(np.allclose(R, S, atol=1e-2) for S in kept) for R in absorber.crystal_rotations):
+            detail = "equivalent sites lie otherwise to the direction that it was computed for: compute each of them"
+            found.append(Check(f"direction of site {site['site_index']}", is_passed=False, detail=detail))
+    return tuple(found)
+
+
 def _average(documents: list[SpectrumDocument], sites: list[dict[str, Any]], absorber: Absorber) -> Outcome:
     versions = ", ".join(sorted({d.code_version for d in documents if d.code_version}))
     checks = tuple(
         Check(f"site {site['site_index']}", is_passed=d.status is Status.CONVERGED, detail=d.reason)
         for d, site in zip(documents, sites, strict=True)
     )
+    checks += _direction_checks(documents, sites, absorber)
     bad = [check.name for check in checks if not check.is_passed]
     spectra = [d.spectrum for d in documents if d.spectrum is not None]
     if len(spectra) < len(documents):
-        missing = [c.name for c, d in zip(checks, documents, strict=True) if d.spectrum is None]
+        missing = [c.name for c, d in zip(checks, documents, strict=False) if d.spectrum is None]
         return Outcome(Status.FAILED, None, f"no spectrum of {', '.join(missing)}", checks, versions)
     rotations = absorber.crystal_rotations
-    spectrum = average([over_orbit(s, rotations) for s in spectra], [site["multiplicity"] for site in sites])
+    try:
+        spectrum = average([over_orbit(s, rotations) for s in spectra], [site["multiplicity"] for site in sites])
+    except InputError as error:
+        return Outcome(Status.FAILED, None, f"the sites have no average: {error}", checks, versions)
     status = Status.UNCONVERGED if bad else Status.CONVERGED
     return Outcome(status, spectrum, f"not converged: {', '.join(bad)}" if bad else "", checks, versions)

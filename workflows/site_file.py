@@ -146,9 +146,10 @@ def read_listed_files(folder: Path) -> list[str]:
         files = json.loads((folder / SITE_FILE).read_text(encoding="utf-8"))["files"]
     except (FileNotFoundError, KeyError, TypeError, ValueError):
         return []
-    # The file may have been edited: what is not inside the folder is none of its inputs.
-    names = [name for name in files if isinstance(name, str)]
-    return [name for name in names if (folder / name).resolve().is_relative_to(folder.resolve())]
+    # The file may have been edited: what is not a file inside the folder is none of its inputs.
+    names = list(files) if isinstance(files, dict) else []
+    home = folder.resolve()
+    return [name for name in names if (folder / name).is_file() and (folder / name).resolve().is_relative_to(home)]
 
 
 def _without_incidental(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from whiteline.absorber import Absorber
 from whiteline.calculators.feff.check import check_calculation
 from whiteline.calculators.feff.cluster import build_cluster
 from whiteline.calculators.feff.inputs import estimate_cost, write_inputs
-from whiteline.calculators.feff.knobs import KNOBS
+from whiteline.calculators.feff.knobs import find_knobs
 from whiteline.calculators.feff.parameters import FeffParameters
 from whiteline.calculators.feff.parse import parse_run
 from whiteline.calculators.feff.plan import plan_runs
@@ -83,7 +83,7 @@ class FeffCalculator(MSONable):
 
     def knobs(self, absorber: Absorber) -> tuple[Knob, ...]:  # noqa: ARG002  # as the interface has it
         """Return the parameters that the spectrum is converged in, each with its ladder of values."""
-        return KNOBS
+        return find_knobs(self.parameters)
 
     def estimate(self, absorber: Absorber) -> Estimate:
         """Return the expected cost.

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from whiteline.calculators.feff.parameters import FeffParameters
 from whiteline.convergence import Knob
 
-__all__ = ["KNOBS"]
+__all__ = ["find_knobs"]
 
 _STEPS = (0.10, 0.07, 0.05, 0.035, 0.025)  # 1/Å
 
-KNOBS = (
+_RADII = (
     Knob("scf_radius", (3.0, 4.0, 5.0, 6.0, 7.0, 8.0), "Å"),
     Knob("fms_radius", (4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0), "Å"),
+)
+_OTHERS = (
     Knob("l_max", (2, 3, 4)),
     Knob(
         "energy_grid",
@@ -25,3 +30,12 @@ KNOBS = (
         tuple(f"step {step:g}" for step in _STEPS),
     ),
 )
+
+
+def find_knobs(parameters: FeffParameters) -> tuple[Knob, ...]:
+    """Return the ladders: radii of self-consistency and of full multiple scattering, angular momentum, energy grid.
+
+    The atoms listed reach as far as the largest cluster on every rung, so that a radius is all that a rung changes.
+    """
+    listed = max(parameters.cluster_radius, *(knob.rungs[-1] for knob in _RADII))
+    return (*(replace(knob, fixed={"cluster_radius": listed}) for knob in _RADII), *_OTHERS)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from math import exp
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from whiteline.calculators.ocean.cards import FORBIDDEN
 from whiteline.calculators.parameters import Parameters
@@ -166,6 +166,16 @@ class OceanParameters(Parameters):
         start, stop, step = self.gmres_energies
         # Rounded to what OCEAN's own files keep of them; a hundredth of a step is room for the rounding of the range.
         return tuple(round(start + i * step, 6) for i in range(int((stop - start) / step + 0.01) + 1))
+
+    @field_validator("hubbard_u", "pseudopotentials", "projector_fill", "projector_options")
+    @classmethod
+    def _check_elements(cls, values: dict[str, Any]) -> dict[str, Any]:
+        from ase.data import chemical_symbols
+
+        for symbol in values:
+            if symbol not in chemical_symbols[1:]:
+                raise ValueError(f"expected chemical symbols as keys, got {symbol!r}")
+        return dict(sorted(values.items()))
 
     @model_validator(mode="after")
     def _check_screening(self) -> OceanParameters:

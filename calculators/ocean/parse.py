@@ -176,7 +176,7 @@ def _convergence(path: Path, table: AbsspctTable, parameters: OceanParameters) -
     photon = path.name.rsplit("_", 1)[-1]
     if table.half_width is None:
         residual = table.residual if table.residual is not None else np.inf
-        words = f"largest residual {residual:.1e}, at most {_LARGEST_RESIDUAL:g} asked for"
+        words = f"largest residual {residual:.1e}, at most {_LARGEST_RESIDUAL:g} is trusted"
         return Check(f"gmres {photon}", is_passed=residual <= _LARGEST_RESIDUAL, detail=words)
     name, limit = f"haydock {photon}", parameters.haydock_threshold
     if not _abslanc(path).is_file():

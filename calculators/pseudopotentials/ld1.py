@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
-import shutil
 import tempfile
 import time
 from collections.abc import Mapping
@@ -13,19 +11,20 @@ from pathlib import Path
 
 import numpy as np
 
-from whiteline.calculators.process import GuardedProcess, last_words
+from whiteline.calculators.process import GuardedProcess, find_executable, last_words
 from whiteline.calculators.pseudopotentials.core_hole import LETTERS, CoreHole, edge_of_level, final_channels
 from whiteline.calculators.pseudopotentials.orbitals import projector_independence
 from whiteline.calculators.pseudopotentials.recipes import Functional, Recipe, generation_input, trial_input
 from whiteline.calculators.pseudopotentials.report import PseudoReport, judge, read_configurations
 from whiteline.calculators.pseudopotentials.suitability import check_absorber
 from whiteline.calculators.pseudopotentials.upf import read_upf
-from whiteline.errors import CalculationError, MissingDependencyError, ParameterError, ParseError
+from whiteline.errors import CalculationError, ParseError
 from whiteline.status import Check
 
 __all__ = ["MadePseudopotential", "file_name", "make_pair", "make_pseudopotential"]
 
 _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+_REMEDY = "install Quantum ESPRESSO (Debian: `apt install quantum-espresso`), whose ld1.x it is"
 # Ry below the lowest valence level: far enough for the phases to start alike, and above the core.
 _BELOW_VALENCE_RY = 1.0
 # Smallest eigenvalue of the overlap of partial waves; equal ones have 0, orthogonal ones 1. The reconstruction divides
@@ -112,7 +111,7 @@ def make_pseudopotential(
         MissingDependencyError: There is no ld1.x.
         CalculationError: ld1.x did not finish; the message holds its last words.
     """
-    words = _executable(command)
+    words = find_executable(command, variable="WHITELINE_LD1_COMMAND", remedy=_REMEDY)
     name = file_name(recipe.element, functional, core_hole)
     generation = generation_input(recipe, file_name=name, functional=functional, core_hole=core_hole)
     started = time.monotonic()
@@ -142,19 +141,6 @@ def make_pseudopotential(
         ld1_version=version[1] if version else "",
         wall_time=round(time.monotonic() - started, 2),
     )
-
-
-def _executable(command: str) -> list[str]:
-    try:
-        words = shlex.split(command)
-    except ValueError as error:
-        raise ParameterError(f"the ld1.x command {command!r} is no command: {error}") from error
-    if not words or shutil.which(words[0]) is None:
-        raise MissingDependencyError(
-            f"{command!r} is not there or not executable: install Quantum ESPRESSO (Debian: apt install "
-            "quantum-espresso), or set WHITELINE_LD1_COMMAND to its ld1.x"
-        )
-    return words
 
 
 def _run(words: list[str], directory: Path, stage: str, text: str, element: str, timeout: float) -> str:

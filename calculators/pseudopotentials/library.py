@@ -104,6 +104,16 @@ class PseudoLibrary:
             return potential.wavefunction_cutoff_ry, potential.density_cutoff_ry
         return entry["report"]["wavefunction_cutoff_ry"], entry["report"]["density_cutoff_ry"]
 
+    def failures(self, potential: Pseudopotential) -> str:
+        """Return which tests a file failed and was stored all the same; empty where none is on record.
+
+        Raises:
+            CorruptStoreError: The record is damaged.
+        """
+        entry = _read_record(_record_path(potential.path))["files"].get(potential.path.name)
+        checks = [Check.from_dict(check) for check in entry["report"]["checks"]] if entry else []
+        return "; ".join(f"{check.name}: {check.detail}" for check in checks if not check.is_passed)
+
     def all(self) -> tuple[Pseudopotential, ...]:
         """Return every readable pseudopotential, folder by folder, by name."""
         found = []
@@ -168,8 +178,9 @@ class PseudoLibrary:
             "inputs": dict(item.inputs),
             "report": item.report.to_dict(),
         }
-        _write(path, item.content)
+        # The record first: a file that is missing is made again, one without its record would be a stranger's.
         _write(record_path, json.dumps(record, indent=1, sort_keys=True).encode())
+        _write(path, item.content)
 
     def _of_element(self, folder: Path, element: str) -> Iterator[Pseudopotential]:
         for path in _files(folder):
@@ -230,11 +241,26 @@ def _read_record(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         version, files = record["schema_version"], record["files"]
+        if isinstance(files, dict) and version <= RECORD_SCHEMA_VERSION:
+            for entry in files.values():
+                _check_entry(entry)
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptStoreError(f"{path} is not a record of pseudopotentials: {error!r}; move it away") from error
     if not isinstance(files, dict) or version > RECORD_SCHEMA_VERSION:
         raise CorruptStoreError(f"{path} has schema version {version}, this Whiteline reads {RECORD_SCHEMA_VERSION}")
     return dict(record)
+
+
+def _check_entry(entry: Any) -> None:
+    """Raise KeyError or TypeError where what is read of an entry is not there."""
+    report = entry["report"]
+    for part, names in (
+        (entry, ("sha256", "inputs", "ld1_version")),
+        (report, ("wavefunction_cutoff_ry", "density_cutoff_ry")),
+        *((check, ("name", "is_passed")) for check in report["checks"]),
+    ):
+        for name in names:
+            part[name]
 
 
 def _verified(potential: Pseudopotential) -> Pseudopotential:

@@ -104,8 +104,12 @@ class VaspCalculator(MSONable):
         return {}
 
     def knobs(self, absorber: Absorber) -> tuple[Knob, ...]:
-        """Return the parameters that the spectrum is converged in, each with its ladder of values."""
-        return find_knobs(absorber)
+        """Return the parameters that the spectrum is converged in, each with its ladder of values.
+
+        Raises:
+            StructureError: The structure is one that VASP could not compute.
+        """
+        return find_knobs(absorber, self.parameters)
 
     def estimate(self, absorber: Absorber) -> Estimate:
         """Return the expected cost.

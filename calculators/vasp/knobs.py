@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from whiteline.absorber import Absorber
-from whiteline.calculators.cells import supercell
-from whiteline.calculators.ladders import kpoints_knob
+from whiteline.calculators.cells import primitive_cell, supercell
+from whiteline.calculators.ladders import DISTANCES, kpoints_knob, supercell_knob
+from whiteline.calculators.vasp.parameters import VaspParameters
 from whiteline.convergence import Knob
 
 __all__ = ["find_knobs"]
 
-_DISTANCES = (5.0, 6.5, 8.0, 9.5, 11.0, 13.0)
 
-
-def find_knobs(absorber: Absorber) -> tuple[Knob, ...]:
-    """Return the ladders: supercell, k grid, bands, cutoff."""
-    smallest = supercell(absorber, distance=_DISTANCES[0])
+def find_knobs(absorber: Absorber, parameters: VaspParameters) -> tuple[Knob, ...]:
+    """Return the ladders: k grid, bands, cutoff, and the supercell unless the cell is primitive."""
+    supercells: tuple[Knob, ...] = ()
+    if parameters.cell == "primitive":
+        cell = primitive_cell(absorber)
+    else:
+        cell = supercell(absorber, distance=DISTANCES[0], rule=parameters.cell)
+        supercells = supercell_knob(absorber, parameters.cell)
     return (
-        Knob("supercell_distance", _DISTANCES, "Å"),
-        kpoints_knob("kpoints_length", smallest.lattice),
-        Knob("band_energy", (20.0, 30.0, 40.0, 55.0, 75.0), "eV"),
+        *supercells,
+        kpoints_knob("kpoints_length", cell.lattice, fixed={"kpoints_rule": "shortest"}),
+        Knob("band_energy", (20.0, 30.0, 40.0, 55.0, 75.0), "eV", fixed={"nbands": None}),
         Knob("encut", (350.0, 400.0, 460.0, 520.0, 600.0, 700.0), "eV"),
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+import re
+from typing import Annotated, Literal, TypeAlias, TypeVar
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from whiteline.calculators.cells import SupercellRule
 from whiteline.calculators.parameters import Parameters
@@ -12,6 +13,7 @@ from whiteline.calculators.parameters import Parameters
 __all__ = ["Functional", "IncarValue", "VaspParameters"]
 
 IncarValue: TypeAlias = bool | int | float | str
+Names = TypeVar("Names", dict[str, float], dict[str, str], tuple[str, ...])
 Functional: TypeAlias = Literal["PBE", "PBE_52", "PBE_54", "PBE_64", "LDA", "LDA_52", "LDA_54", "LDA_64"]
 
 # What the writer decides from the absorber and from other parameters; `incar` must not say it a second time.
@@ -20,6 +22,10 @@ _OWN_TAGS = frozenset(
     | {"ISPIN", "LASPH", "LDAU", "LDAUJ", "LDAUL", "LDAUTYPE", "LDAUU", "LREAL", "MAGMOM", "NBANDS", "NELECT", "NELM"}
     | {"PREC", "SIGMA", "SYMPREC"}
 )
+_TAG = re.compile(r"[A-Z][A-Z0-9_]*")
+# `Fe`, or a species as pymatgen writes it: `Fe3+`.
+_SPECIES = re.compile(r"([A-Z][a-z]?)(\d*\.?\d*[+-])?")
+_POTCAR = re.compile(r"[A-Z][a-z]?([_.][\w.]+)?", re.ASCII)
 
 
 class VaspParameters(Parameters):
@@ -111,7 +117,31 @@ class VaspParameters(Parameters):
         taken = sorted(_OWN_TAGS & set(tags))
         if taken:
             raise ValueError(f"{', '.join(taken)} is written from other parameters: leave it out here")
+        for name, value in tags.items():
+            # VASP reads a second tag after a semicolon and on a new line.
+            if not _TAG.fullmatch(name) or re.search(r"[;\n\r]", str(value)):
+                raise ValueError(f"expected tags of the INCAR with values of one line each, got {name!r}: {value!r}")
         return tags
+
+    @field_validator("potcars", "hubbard_u", "hubbard_u_with", "moments")
+    @classmethod
+    def _check_elements(cls, values: Names, info: ValidationInfo) -> Names:
+        from ase.data import chemical_symbols
+
+        for name in values:
+            found = _SPECIES.fullmatch(name)
+            if found is None or found[1] not in chemical_symbols[1:] or (found[2] and info.field_name != "moments"):
+                expected = "species" if info.field_name == "moments" else "chemical symbols"
+                raise ValueError(f"expected {expected} such as Fe, got {name!r}")
+        return values
+
+    @field_validator("potcars")
+    @classmethod
+    def _check_potcars(cls, values: dict[str, str]) -> dict[str, str]:
+        for symbol in values.values():
+            if not _POTCAR.fullmatch(symbol):
+                raise ValueError(f"expected symbols of potentials such as Ti_sv_GW, got {symbol!r}")
+        return values
 
     @model_validator(mode="after")
     def _check_alignment(self) -> VaspParameters:

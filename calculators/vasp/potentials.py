@@ -155,7 +155,7 @@ class PotcarLibrary:
         if self.root is None:
             raise MissingDependencyError(f"VASP's POTCAR files are not here: {_REMEDY}")
         path = _locate(self.root, self.functional, symbol)
-        potcar = _read(path)
+        potcar = _read(path, path.stat().st_mtime_ns)
         if potcar.symbol != symbol:
             raise ParameterError(f"{path} holds {potcar.title!r}, expected {symbol}: put the right file there")
         expected = "CA" if self.functional.startswith("LDA") else "PE"
@@ -185,7 +185,7 @@ def _locate(root: Path, functional: str, symbol: str) -> Path:
 
 
 @lru_cache(maxsize=128)
-def _read(path: Path) -> Potcar:
+def _read(path: Path, changed: int) -> Potcar:  # noqa: ARG001  # the time of change tells one file from another
     from monty.io import zopen
 
     with zopen(path, mode="rt", encoding="utf-8", errors="replace") as file:

@@ -38,6 +38,8 @@ def read_vaspout(path: Path) -> VaspOutput:
     try:
         with h5py.File(path, "r") as file:
             return _read(file, str(path))
+    except KeyError as error:
+        raise ParseError(f"{path} lacks a part ({error}): keep the OUTCAR beside it") from error
     except OSError as error:
         raise ParseError(f"{path} is no whole HDF5 file ({error}): it is cut off or damaged, run VASP again") from error
 

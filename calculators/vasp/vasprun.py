@@ -35,6 +35,15 @@ def read_vasprun(path: Path) -> VaspOutput:
         raise ParseError(f"{source} is no whole XML ({error}): it is cut off or damaged, run VASP again") from error
     if root.tag != "modeling" or root.findtext("generator/i[@name='program']", "").strip().lower() != "vasp":
         raise ParseError(f"{source} is not a vasprun.xml of VASP")
+    try:
+        return _output(root, source)
+    except ParseError:
+        raise
+    except ValueError as error:
+        raise ParseError(f"{source} holds something that is no number ({error}): it is damaged") from error
+
+
+def _output(root: ElementTree.Element, source: str) -> VaspOutput:
     calculations = root.findall("calculation")
     if not calculations:
         raise ParseError(f"{source} holds no calculation: VASP did not finish, run it again")

@@ -12,6 +12,8 @@ from typing import Final
 from whiteline.absorber import Absorber
 from whiteline.calculators.interface import Finding, Level
 from whiteline.calculators.process import find_executable, run_command
+from whiteline.calculators.pseudopotentials.library import PseudoLibrary
+from whiteline.calculators.pseudopotentials.upf import Pseudopotential
 from whiteline.calculators.xspectra.estimate import count_electrons, estimate_cost
 from whiteline.calculators.xspectra.inputs import Setup, build_setup, cutoffs
 from whiteline.calculators.xspectra.parameters import XSpectraParameters
@@ -21,7 +23,8 @@ from whiteline.errors import WhitelineError
 
 __all__ = ["check_calculation"]
 
-_VERSION = re.compile(r"Program \w+ v\.?\s*(\d+)\.(\d+)(\S*)")
+_VERSION = re.compile(r"Program (\w+) v\.?\s*(\d+)\.(\d+)(\S*)")
+_NAMES: Final = {"pw.x": "PWSCF", "xspectra.x": "XSpectra"}
 # s; an executable that has not said its version by then is not asked any longer.
 _PATIENCE: Final = 20.0
 _OLDEST, _NEWEST = (5, 0), (7, 0)
@@ -70,7 +73,10 @@ def _executable(name: str, command: str, variable: str) -> Finding:
         return Finding(
             name, Level.ERROR, f"{words[0]} does not say its version: it is no {name}", f"correct {variable}"
         )
-    version, words_of_version = (int(found[1]), int(found[2])), f"version {found[1]}.{found[2]}{found[3]}"
+    if found[1] != _NAMES[name]:
+        detail = f"{words[0]} is {found[1]}, expected {_NAMES[name]}: it is no {name}"
+        return Finding(name, Level.ERROR, detail, f"correct {variable}")
+    version, words_of_version = (int(found[2]), int(found[3])), f"version {found[2]}.{found[3]}{found[4]}"
     if not _OLDEST <= version <= _NEWEST:
         remedy = "use version 6 or 7.0; later ones read U from a card of its own"
         return Finding(name, Level.WARNING, f"{words_of_version} was not tried", remedy)
@@ -98,14 +104,21 @@ def _describe(setup: Setup) -> str:
 
 def _pseudopotentials(potentials: Potentials) -> list[Finding]:
     excited = potentials.absorber
-    found = [Finding(f"pseudopotential of {name}", Level.OK, p.path.name) for name, p in potentials.ground.items()]
     return [
-        Finding(f"pseudopotential of the excited {excited.element}", Level.OK, excited.path.name),
-        *found,
+        _pseudopotential(f"the excited {excited.element}", excited),
+        *(_pseudopotential(name, potential) for name, potential in potentials.ground.items()),
         Finding(
             "core wavefunction", Level.OK, f"{', '.join(potentials.core.core_levels)} of {potentials.core.path.name}"
         ),
     ]
+
+
+def _pseudopotential(whose: str, potential: Pseudopotential) -> Finding:
+    failures = PseudoLibrary(potential.path.parent).failures(potential)
+    if failures:
+        detail = f"{potential.path.name} was stored although it failed tests: {failures}"
+        return Finding(f"pseudopotential of {whose}", Level.WARNING, detail, "name or make another one")
+    return Finding(f"pseudopotential of {whose}", Level.OK, potential.path.name)
 
 
 def _cost(absorber: Absorber, parameters: XSpectraParameters, potentials: Potentials, setup: Setup) -> list[Finding]:
@@ -117,9 +130,10 @@ def _cost(absorber: Absorber, parameters: XSpectraParameters, potentials: Potent
         f"{wavefunction:g} and {density:g} Ry"
     )
     findings = [Finding("cost", Level.OK, detail)]
-    if parameters.occupations == "fixed" and electrons % 2:
+    if parameters.occupations == "fixed" and (electrons % 2 or setup.has_spin):
+        spin = " with spin" if setup.has_spin else ""
         remedy = "set occupations = smearing"
-        findings.append(Finding("occupations", Level.ERROR, f"fixed for {electrons:g} electrons", remedy))
+        findings.append(Finding("occupations", Level.ERROR, f"fixed for {electrons:g} electrons{spin}", remedy))
     return findings
 
 

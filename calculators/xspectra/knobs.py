@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from whiteline.absorber import Absorber
-from whiteline.calculators.cells import Cell, primitive_cell, supercell
-from whiteline.calculators.ladders import kpoints_knob
+from whiteline.calculators.cells import primitive_cell, supercell
+from whiteline.calculators.ladders import DISTANCES, kpoints_knob, supercell_knob
 from whiteline.calculators.xspectra.parameters import XSpectraParameters
 from whiteline.convergence import Knob
 
 __all__ = ["find_knobs"]
-
-_DISTANCES = (5.0, 6.5, 8.0, 9.5, 11.0, 13.0)
 
 
 def find_knobs(absorber: Absorber, parameters: XSpectraParameters) -> tuple[Knob, ...]:
@@ -19,8 +17,8 @@ def find_knobs(absorber: Absorber, parameters: XSpectraParameters) -> tuple[Knob
     if parameters.cell == "primitive":
         cell = primitive_cell(absorber)
     else:
-        cell = supercell(absorber, distance=_DISTANCES[0], rule=parameters.cell)
-        supercells = (Knob("supercell_distance", _DISTANCES, "Å"),)
+        cell = supercell(absorber, distance=DISTANCES[0], rule=parameters.cell)
+        supercells = supercell_knob(absorber, parameters.cell)
     return (
         Knob(
             "ecutwfc",
@@ -29,11 +27,8 @@ def find_knobs(absorber: Absorber, parameters: XSpectraParameters) -> tuple[Knob
             # The density's cutoff follows at its fixed ratio; what the pseudopotentials suggest does not interfere.
             fixed={"follows_cutoffs": False, "ecutrho": None},
         ),
-        *_grids(cell),
+        kpoints_knob("scf_kpoints_length", cell.lattice, fixed={"scf_kpoints_rule": "shortest"}),
+        kpoints_knob("kpoints_length", cell.lattice, fixed={"kpoints_rule": "shortest"}),
         *supercells,
         Knob("xerror", (0.03, 0.01, 0.003, 0.001)),
     )
-
-
-def _grids(cell: Cell) -> tuple[Knob, Knob]:
-    return kpoints_knob("scf_kpoints_length", cell.lattice), kpoints_knob("kpoints_length", cell.lattice)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -13,6 +14,8 @@ __all__ = ["XSpectraParameters"]
 
 # xspectra.x prints the number of points in four columns.
 _MOST_POINTS = 9999
+# pw.x ends a file name at a space, comma or exclamation mark, and unpacks nothing.
+_FILE_NAME = re.compile(r"(?!\.)[\w.+-]+(?<!\.gz)", re.ASCII)
 
 
 class XSpectraParameters(Parameters):
@@ -164,5 +167,8 @@ class XSpectraParameters(Parameters):
 
 
 def _check_file_name(name: str) -> None:
-    if not name or "/" in name or name.startswith("."):
-        raise ValueError(f"expected the name of a file in the folder of pseudopotentials, got {name!r}")
+    if not _FILE_NAME.fullmatch(name):
+        raise ValueError(
+            "expected the name of a file in the folder of pseudopotentials, not packed, of letters, digits and "
+            f". _ + -, got {name!r}"
+        )

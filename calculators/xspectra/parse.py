@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from jaxtyping import Float
 
-from whiteline.absorber import Absorber
+from whiteline.absorber import SYMMETRY_TOLERANCE, Absorber
 from whiteline.averaging import add
 from whiteline.broadening import BroadeningRecord, Lorentzian, Origin, core_hole_width
 from whiteline.calculators.interface import Outcome
@@ -32,8 +32,10 @@ __all__ = ["MBARN_PER_BOHR2", "XanesRun", "parse_run", "read_run", "spectrum_fro
 Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
 MBARN_PER_BOHR2: Final = BOHR**2 * MBARN_PER_A2
-# Å; how far around the absorber the atoms in the log are compared with the structure's, and how well they agree.
-_NEIGHBOURS, _DISTANCE_TOLERANCE = 4.0, 2e-3
+# Å; how far around the absorber the atoms in the log are compared with the structure's, and how well they agree: the
+# cell that is computed repeats one of the sites that symmetry makes equal, each of which may be a tolerance off.
+_NEIGHBOURS, _DISTANCE_TOLERANCE = 4.0, 2 * SYMMETRY_TOLERANCE
+_GAMMA_TOLERANCE = 6e-4  # eV; the table prints three decimals
 _CORE_TOLERANCE = 0.05  # of the edge energy: how far two tables of core levels are apart at most
 _ASSIGNMENT = re.compile(r"^\s*(edge|xiabs)\s*=\s*('\w+'|\d+)", re.MULTILINE | re.IGNORECASE)
 
@@ -155,6 +157,8 @@ def _sum_of_edges(runs: Mapping[str, XanesRun], absorber: Absorber) -> Spectrum:
         energy=total.energy - lowest.reference_energy,
         energy_reference=lowest.energy_reference,
         reference_energy=lowest.reference_energy,
+        # One run's width, which would count as two where it reaches one edge's lifetime and not the other's.
+        broadening=lowest.broadening,
     )
 
 
@@ -165,6 +169,8 @@ def _read_own(folder: Path, absorber: Absorber, edge: Edge, direction: str, para
     # The log prints two decimals of the bounds.
     if log.n_energy != asked[0] or np.abs(np.subtract((log.energy_min, log.energy_max), asked[1:])).max() > 0.006:
         raise ParseError(f"{folder / 'xanes.out'} is of another range of energies than the {asked} that was asked for")
+    if run.table.gamma is not None and abs(run.table.gamma - parameters.xgamma) > _GAMMA_TOLERANCE:
+        raise ParseError(f"{run.table.source} is broadened by {run.table.gamma} eV, asked for was {parameters.xgamma}")
     expected = tuple(float(name == direction) for name in "xyz")
     if log.field != expected or not log.is_cartesian:
         raise ParseError(f"{folder / 'xanes.out'} is of a field along {log.field}, expected {expected}")
@@ -196,34 +202,52 @@ def _check_surroundings(run: XanesRun, absorber: Absorber, path: Path) -> None:
     """Refuse a run whose absorber has other neighbours than the asked one."""
     log = run.log
     excited = log.site_labels.index(log.labels[run.table.i_species])
-    here = _distances(log.lattice, log.positions, log.positions[excited])
+    numbers = {label: i for i, label in log.labels.items()}
+    here = _distances(
+        log.lattice,
+        log.positions,
+        [log.species.get(numbers.get(label, 0), "") for label in log.site_labels],
+        log.positions[excited],
+    )
     structure = absorber.structure
-    asked = _distances(structure.lattice.matrix, structure.cart_coords, structure[absorber.site_index].coords)
-    n = min(len(here), len(asked))
-    # An atom right on the sphere may count in one and not in the other.
-    rest = np.concatenate((here[n:], asked[n:]))
-    is_same = np.allclose(here[:n], asked[:n], atol=_DISTANCE_TOLERANCE)
-    if not is_same or np.any(rest < _NEIGHBOURS - _DISTANCE_TOLERANCE):
+    asked = _distances(
+        structure.lattice.matrix,
+        structure.cart_coords,
+        [str(getattr(site.specie, "element", site.specie).symbol) for site in structure],
+        structure[absorber.site_index].coords,
+    )
+    nothing = np.empty(0)
+    if not all(_are_alike(here.get(e, nothing), asked.get(e, nothing)) for e in {*here, *asked}):
         raise ParseError(
-            f"{path}: the nearest neighbours of the absorber are at {_words(here)} Å, those of {absorber.label} at "
-            f"{_words(asked)} Å: the run is of another atom or structure"
+            f"{path}: the nearest neighbours of the absorber are {_words(here)}, expected {_words(asked)} around "
+            f"{absorber.label}: the run is of another atom or structure"
         )
 
 
+def _are_alike(here: Float[Array, " here"], asked: Float[Array, " asked"]) -> bool:
+    """Return whether distances agree; an atom right on the sphere may count in one and not in the other."""
+    n = min(len(here), len(asked))
+    rest = np.concatenate((here[n:], asked[n:]))
+    is_same = np.allclose(here[:n], asked[:n], rtol=0, atol=_DISTANCE_TOLERANCE)
+    return bool(is_same and np.all(rest > _NEIGHBOURS - _DISTANCE_TOLERANCE))
+
+
 def _distances(
-    lattice: Float[Array, "3 3"], positions: Float[Array, "atom 3"], centre: Float[Array, " 3"]
-) -> Float[Array, " neighbour"]:
-    """Return the distances to the atoms near a point, sorted [Å]."""
+    lattice: Float[Array, "3 3"], positions: Float[Array, "atom 3"], elements: Sequence[str], centre: Float[Array, " 3"]
+) -> dict[str, Float[Array, " neighbour"]]:
+    """Return by element the distances to the atoms near the one at a point, sorted [Å]."""
     from pymatgen.core.lattice import Lattice
 
     cell = Lattice(lattice)
     points = cell.get_fractional_coords(positions)
     found: Any = cell.get_points_in_sphere(points, centre, _NEIGHBOURS, zip_results=False)  # the stubs are wrong
-    return np.asarray(np.sort(np.asarray(found[1], dtype=float))[1:])
+    pairs = sorted((float(d), elements[int(i)]) for d, i in zip(found[1], found[2], strict=True))[1:]
+    return {e: np.array([d for d, of in pairs if of == e]) for e in dict.fromkeys(e for _, e in pairs)}
 
 
-def _words(distances: Float[Array, " neighbour"]) -> str:
-    return ", ".join(f"{d:.3f}" for d in distances[:4]) or "none"
+def _words(distances: Mapping[str, Float[Array, " neighbour"]]) -> str:
+    nearest = sorted((float(d), element) for element, values in distances.items() for d in values)[:4]
+    return ", ".join(f"{element} at {d:.3f}" for d, element in nearest) + " Å" if nearest else "none"
 
 
 def _broadening(run: XanesRun, edge: Edge) -> tuple[BroadeningRecord, ...]:

@@ -21,6 +21,7 @@ from pymatgen.core import Element, Lattice, Structure
 from whiteline.absorber import Absorber, find_absorbers
 from whiteline.calculators.interface import Calculator, Level, Outcome
 from whiteline.calculators.kpoints import BOHR
+from whiteline.calculators.ladders import with_values
 from whiteline.calculators.parameters import list_presets, load_preset
 from whiteline.calculators.vasp.potentials import VALENCE
 from whiteline.edges import Edge
@@ -160,6 +161,19 @@ class CalculatorContract:
             values = load_preset(self.code, preset)
             parameters = make_calculator(self.code, preset=preset, settings=settings).parameters_dict
             assert set(values) <= set(parameters)
+
+    def test_every_rung_of_every_knob_is_a_calculation_in_every_process(
+        self, settings: Settings, ti_o_10: dict[str, Structure]
+    ) -> None:
+        """Whatever the preset sets, and after the way to a worker, which is JSON and sets every parameter."""
+        absorber = Absorber(ti_o_10["mp-390"], 0, Edge.K)
+        for preset in list_presets(self.code):
+            here = make_calculator(self.code, preset=preset, settings=settings)
+            there = json.loads(json.dumps(here, cls=MontyEncoder), cls=MontyDecoder)
+            for knob in here.knobs(absorber):
+                for rung in knob.rungs:
+                    values = {**knob.fixed, knob.name: rung}
+                    assert with_values(here, values).parameters_dict == with_values(there, values).parameters_dict
 
     def test_the_cost_is_a_positive_number(self, calculator: Calculator, ti_o_10: dict[str, Structure]) -> None:
         estimate = calculator.estimate(Absorber(ti_o_10["mp-390"], 0, Edge.K))
@@ -305,7 +319,7 @@ class TestXSpectra(CalculatorContract):
     @pytest.fixture
     def sample(self, tmp_path: Path, data: Path) -> Sample:
         directory = Path(shutil.copytree(data / "xspectra" / "diamond", tmp_path / "run"))
-        values = {"energy_min": -10.0, "energy_max": 30.0, "n_energy": 301, "cut_desmooth": 0.2}
+        values = {"energy_min": -10.0, "energy_max": 30.0, "n_energy": 301, "cut_desmooth": 0.2, "xgamma": 0.3}
         half = 3.567 / 2
         diamond = Structure([[0, half, half], [half, 0, half], [half, half, 0]], ["C", "C"], [[0.0] * 3, [0.25] * 3])
         calculator = make_calculator("xspectra", values=values, settings=Settings())

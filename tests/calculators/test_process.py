@@ -177,6 +177,19 @@ def test_a_program_that_is_not_there_or_not_executable_is_named_with_the_remedy(
         find_executable(command, variable="WHITELINE_X", remedy="buy it")
 
 
+def test_a_program_by_a_relative_path_is_found_from_the_folder_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "bin" / "code").write_text("#!/bin/sh\ntouch made\n")
+    (tmp_path / "bin" / "code").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    words = find_executable("bin/code", variable="WHITELINE_X", remedy="buy it")
+    assert run_command(words, directory=tmp_path / "run", log=tmp_path / "log", timeout=60) == ""
+    assert (tmp_path / "run" / "made").is_file()
+
+
 def test_a_command_with_an_open_quote_is_refused() -> None:
     with pytest.raises(ParameterError, match="is not a command"):
         find_executable("mpirun 'pw.x", variable="WHITELINE_X", remedy="buy it")

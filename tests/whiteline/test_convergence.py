@@ -116,6 +116,14 @@ def test_knobs_that_only_matter_together_are_caught_by_the_confirmation() -> Non
     assert not plan.confirmations[0].is_within
 
 
+def test_a_ladder_of_two_rungs_that_agree_is_converged_and_one_whose_rungs_differ_is_not() -> None:
+    alike, _ = run(Series(knobs(2)), lambda p: spectrum(0.0001 * p[0]))
+    assert (alike.verdict, alike.best, alike.reason) == (Verdict.CONVERGED, (1,), "")
+    apart, _ = run(Series(knobs(2)), lambda p: spectrum(0.2 * p[0]))
+    assert apart.verdict is Verdict.TOP
+    assert "still differ" in apart.reason
+
+
 def test_a_ladder_that_ends_too_soon_is_never_converged() -> None:
     plan, _ = run(Series(knobs(3, 8)), lambda p: spectrum(0.3 * (3 - p[0]), 0.1 / 4 ** p[1]))
     assert plan.verdict is Verdict.TOP
@@ -210,7 +218,8 @@ def test_bad_series_are_refused() -> None:
         Knob("one", (1,))
     with pytest.raises(ParameterError, match="at least one knob"):
         Series(())
-    with pytest.raises(ParameterError, match="budget must be above 0"):
-        Series(knobs(3), budget=0.0)
+    for budget in (0.0, math.nan, math.inf):
+        with pytest.raises(ParameterError, match="budget must be above 0"):
+            Series(knobs(3), budget=budget)
     with pytest.raises(ParameterError, match="not on ladders"):
         Series(knobs(3), start=(3,))

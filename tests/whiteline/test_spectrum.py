@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from whiteline.averaging import add, average
-from whiteline.broadening import Gaussian, Origin
+from whiteline.broadening import BroadeningRecord, Gaussian, Lorentzian, Origin
 from whiteline.errors import InputError, ParameterError, SchemaVersionError, UnitError
 from whiteline.polarisation import Polarisation
 from whiteline.spectrum import SPECTRUM_SCHEMA_VERSION, EnergyReference, Quantity, Spectrum
@@ -235,6 +235,12 @@ def test_the_average_of_two_sites_weighs_them_by_multiplicity() -> None:
 def test_the_average_is_taken_in_absolute_units_whatever_the_raw_scale() -> None:
     one, two = spectrum(), spectrum(components=spectrum().components * 10, scale=0.002)
     np.testing.assert_allclose(average([one, two], [1, 4]).cross_section(), one.cross_section(), rtol=1e-14)
+
+
+def test_the_average_of_what_two_versions_of_a_code_broadened_alike_is_broadened_once() -> None:
+    records = [BroadeningRecord(Lorentzian(0.9), Origin.LIFETIME, applied_by=f"FEFF {v}") for v in ("9.9", "10.0")]
+    made = average([spectrum(broadening=(record,)) for record in records], [1, 1])
+    assert [(record.profile, record.origin) for record in made.broadening] == [(Lorentzian(0.9), Origin.LIFETIME)]
 
 
 def test_the_average_uses_all_points_inside_the_overlap() -> None:

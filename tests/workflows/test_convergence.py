@@ -5,22 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pymatgen.core import Structure
 
-from whiteline.convergence import Tolerance
+from whiteline.absorber import Absorber
+from whiteline.calculators.feff import FeffCalculator
+from whiteline.calculators.interface import Outcome, RunReport
+from whiteline.convergence import Comparison, Knob, Plan, Series, Tolerance, Verdict
 from whiteline.database import SpectrumQuery, open_store
+from whiteline.edges import Edge
 from whiteline.errors import ParameterError
 from whiteline.progress import Progress
 from whiteline.settings import Settings
+from whiteline.spectrum import EnergyReference, Spectrum
 from whiteline.status import Status
 from whiteline.structures import NamedStructure
-from whiteline.workflows.certificate import ACTIVITY
+from whiteline.workflows.certificate import ACTIVITY, certificate_document
 from whiteline.workflows.convergence import RUNG_MARK, of_series
+from whiteline.workflows.jobs import average_sites, site_document
 from whiteline.workflows.material import MaterialResult, converge_materials
+from whiteline.workflows.workspace import Workspace
 
 # Three seconds a rung: no self-consistency, the nearest neighbours only.
 TINY = {"scf_radius": None, "fms_radius": 3.0, "cluster_radius": 6.0, "l_max": 2}
+ENERGY = np.array([0.0, 1.0])
 LOOSE = Tolerance(spearman=0.05, area=0.1, shift=1.0)
 
 
@@ -123,9 +132,6 @@ def test_two_knobs_climb_one_at_a_time_and_are_confirmed_together(
 def test_a_rung_that_crashes_is_kept_as_failed_and_climbed_over(
     primitive_copper: Structure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from whiteline.calculators.feff import FeffCalculator
-    from whiteline.calculators.interface import RunReport
-
     run = FeffCalculator.run
 
     def crash_at_second_step(self: FeffCalculator, directory: Path, **options: Any) -> RunReport:
@@ -141,6 +147,50 @@ def test_a_rung_that_crashes_is_kept_as_failed_and_climbed_over(
     assert any("severe (174)" in p["reason"] for p in record["points"])
     assert result.sites[0].status is Status.CONVERGED
     assert result.sites[0].parameters["energy_grid"][0]["step"] < 0.07
+
+
+def test_a_site_that_cannot_be_computed_fails_by_itself_and_its_time_is_that_of_the_clock(
+    primitive_copper: Structure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Some codes report the time of the whole and of its stages.
+    report = RunReport({"all": 9000.0, "part": 8000.0}, failure="pot: killed")
+    monkeypatch.setattr(FeffCalculator, "run", lambda *_, **__: report)
+    settings = Settings(database=str(tmp_path / "s.db"), run_directory=tmp_path / "runs")
+    lonely = NamedStructure(Structure(np.eye(3) * 12.0, ["Cu"], [[0, 0, 0]]), "lonely", "lonely.cif")
+    near = NamedStructure(primitive_copper, "copper", "copper.cif")
+    alone, other = converge_materials([lonely, near], "Cu", knobs=["l_max"], parameters=TINY, settings=settings)
+    assert [result.sites[0].status for result in (alone, other)] == [Status.FAILED] * 2
+    assert "no neighbour within 6.0 Å" in alone.sites[0].reason
+    assert "pot: killed" in other.sites[0].reason
+    # The three runs were none at all: seconds of overhead, not the hours that the stages claim.
+    assert sum(point["seconds"] for point in certificate(settings, other)["points"]) < 9000
+
+
+def test_each_confirmation_is_named_by_what_the_final_point_was_held_against(primitive_copper: Structure) -> None:
+    series = Series((Knob("l_max", (1, 2, 3, 4, 5)),))
+    steps = [((1,), (2,), False), ((2,), (3,), True), ((1,), (2,), False)]
+    confirmations = tuple(Comparison(low, high, None, is_within=is_within) for low, high, is_within in steps)
+    plan = Plan(Verdict.CONVERGED, None, (2,), (), confirmations)
+    absorber = Absorber(primitive_copper, 0, Edge.K)
+    made = certificate_document("0" * 40, absorber, FeffCalculator(), series, plan, None, source="", fidelity="feff")
+    assert [check.name for check in made.checks] == [f"confirmed l_max {n}" for n in (3, 4, 2)]
+
+
+def test_sites_that_have_no_average_give_a_failed_material(primitive_copper: Structure, tmp_path: Path) -> None:
+    workspace, calculator = Workspace(str(tmp_path / "s.db"), str(tmp_path)), FeffCalculator()
+    absorber = Absorber(primitive_copper, 0, Edge.K)
+    sites = []
+    with open_store(workspace.database) as store:
+        for i, start in enumerate((0.0, 500.0)):
+            spectrum = Spectrum(start + ENERGY, ENERGY, energy_reference=EnergyReference.ABSOLUTE)
+            outcome = Outcome(Status.CONVERGED, spectrum)
+            store.put(site_document(f"{i}" * 40, absorber, calculator, outcome, source="", fidelity="feff"))
+            sites.append({"id": f"{i}" * 40, "site_index": i, "multiplicity": 1, "is_from_store": False})
+    average = average_sites.original  # type: ignore[attr-defined]  # the function that jobflow wraps
+    made = average(absorber, calculator, workspace, sites, "", "feff")
+    with open_store(workspace.database) as store:
+        assert made["status"] == "failed"
+        assert "the spectra share fewer than 2 points" in store.get(made["id"]).reason
 
 
 def test_an_unknown_knob_is_named_with_the_nearest(primitive_copper: Structure, settings: Settings) -> None:

@@ -203,6 +203,21 @@ def test_forced_inputs_replace_earlier_ones_and_outputs_stay_and_are_named(
     assert read_site_file(site.folder).calculation_id == again.calculation_id
 
 
+@pytest.mark.parametrize("listed", ["in/notes", 5, {".": "", "in": "", "../kept": "", "gone": ""}])
+def test_a_note_edited_by_hand_makes_nothing_but_inputs_disappear(
+    write: Callable[..., InputReport], other: Callable[..., OtherCalculator], listed: Any
+) -> None:
+    (site,) = write().sites
+    for name in ("i", "../kept"):
+        (site.folder / name).write_text("mine\n")
+    note = site.folder / SITE_FILE
+    note.write_text(json.dumps({**json.loads(note.read_text()), "files": listed}))
+    other(text="card 2\n")
+    (again,) = write(is_forced=True).sites
+    assert again.state is InputState.REPLACED
+    assert all((site.folder / name).read_text() == "mine\n" for name in ("i", "../kept"))
+
+
 def test_inputs_of_which_one_was_removed_are_completed(write: Callable[..., InputReport]) -> None:
     (site,) = write().sites
     before = contents(site.folder)

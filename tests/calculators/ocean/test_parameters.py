@@ -26,6 +26,8 @@ from whiteline.settings import Settings
         ({"half_width": 0}, "half_width"),
         ({"pseudopotentials": {"Ti": "ti.UPF"}}, "need cutoff_ry"),
         ({"projector_program": "shirley"}, "shirley needs pseudopotentials, projector_fill"),
+        ({"hubbard_u": {"ti": 3.0}}, "hubbard_u: .*chemical symbols as keys, got 'ti'"),
+        ({"pseudopotentials": {"Tii": "ti.UPF"}, "cutoff_ry": 80}, "chemical symbols as keys, got 'Tii'"),
         ({"kpoint_length": 10.0}, "unknown parameter 'kpoint_length': did you mean 'kpoints_length'"),
     ],
 )

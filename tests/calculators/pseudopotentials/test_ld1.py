@@ -64,7 +64,7 @@ def test_what_ld1_complains_of_is_in_the_error(oxygen: Recipe) -> None:
 def test_without_ld1_the_remedy_is_named(oxygen: Recipe) -> None:
     with pytest.raises(MissingDependencyError, match="apt install quantum-espresso"):
         make_pseudopotential(oxygen, command="no-such-ld1.x")
-    with pytest.raises(ParameterError, match="is no command"):
+    with pytest.raises(ParameterError, match="is not a command"):
         make_pseudopotential(oxygen, command="ld1.x 'unclosed")
 
 

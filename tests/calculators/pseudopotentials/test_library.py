@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -152,7 +153,8 @@ def test_what_failed_a_test_is_stored_only_by_force(library: PseudoLibrary, make
         library.store([make(), make(HOLE, is_passed=False)])
     assert not library.folders[0].exists()
     library.store([make(), make(HOLE, is_passed=False)], force=True)
-    library.find_pair("O")
+    ground, excited = library.find_pair("O")
+    assert (library.failures(ground), library.failures(excited)) == ("", "ghost states: p at -9 Ry")
 
 
 def test_a_file_that_changed_since_it_was_made_is_refused(library: PseudoLibrary, make: Make) -> None:
@@ -163,7 +165,16 @@ def test_a_file_that_changed_since_it_was_made_is_refused(library: PseudoLibrary
         library.find_pair("O")
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"schema_version": 99, "files": {}}', '{"schema_version": 1}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        '{"schema_version": 99, "files": {}}',
+        '{"schema_version": 1}',
+        '{"schema_version": 1, "files": {"O.pbe-gipaw.UPF": {}}}',
+    ],
+)
 def test_a_damaged_or_newer_record_is_refused(library: PseudoLibrary, make: Make, text: str) -> None:
     library.store([make()])
     (library.folders[0] / RECORD).write_text(text)
@@ -175,6 +186,23 @@ def test_a_folder_that_cannot_be_written_is_a_store_error_and_leaves_nothing(tmp
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be written"):
         PseudoLibrary(tmp_path / "file").store([make()])
+
+
+def test_what_was_killed_between_its_two_files_is_stored_again_without_force(
+    library: PseudoLibrary, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync, n_written = os.fsync, iter(range(2))
+
+    def killed_at_the_second(descriptor: int) -> None:
+        if next(n_written) == 1:
+            raise KeyboardInterrupt
+        sync(descriptor)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("os.fsync", killed_at_the_second)
+        library.store([make()])
+    library.store([make()])
+    assert library.find("O").path.name == GROUND
 
 
 def test_no_half_written_file_stays(library: PseudoLibrary, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

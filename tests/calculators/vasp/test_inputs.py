@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from itertools import chain, repeat
+from itertools import chain, pairwise, repeat
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,8 @@ from pymatgen.core.structure import Structure
 
 from whiteline.absorber import Absorber, find_absorbers
 from whiteline.calculators.kpoints import effective_length
+from whiteline.calculators.ladders import with_values
+from whiteline.calculators.parameters import build_parameters, load_preset
 from whiteline.calculators.vasp import VaspCalculator, VaspParameters
 from whiteline.calculators.vasp.inputs import plan_calculation
 from whiteline.calculators.vasp.potentials import VALENCE, PotcarLibrary
@@ -340,3 +342,17 @@ def same_value(one: str, other: str) -> bool:
         return float(a) == float(b)
     except ValueError:
         return a == b
+
+
+@pytest.mark.parametrize(
+    "values", [{}, {"cell": "primitive"}, {"nbands": 300}, load_preset("vasp", "published:lightshow")], ids=len
+)
+def test_no_two_rungs_of_a_ladder_are_the_same_calculation(
+    values: dict[str, object], ti_o_10: dict[str, Structure]
+) -> None:
+    # Equal neighbours agree, and would count as converged.
+    absorber = Absorber(ti_o_10["mp-2657"], 0, Edge.K)
+    calculator = VaspCalculator(build_parameters(VaspParameters, values))
+    for knob in calculator.knobs(absorber):
+        rungs = [with_values(calculator, {**knob.fixed, knob.name: value}).inputs(absorber) for value in knob.rungs]
+        assert all(a != b for a, b in pairwise(rungs)), knob.name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -69,6 +70,12 @@ def test_edges_that_vasp_does_not_split_are_refused(edge: Edge, words: str) -> N
         ({"incar": {"nbands": 12}}, "NBANDS is written from other parameters"),
         ({"site_alignment": "total_energy", "excited_electron": "removed"}, "needs excited_electron"),
         ({"ch_nedos": 10}, "ch_nedos"),
+        ({"hubbard_u": {"fe": 5.3}}, "expected chemical symbols such as Fe, got 'fe'"),
+        ({"hubbard_u_with": ("Ox",)}, "expected chemical symbols"),
+        ({"moments": {"Fe3": 4.0}}, "expected species"),
+        ({"potcars": {"Ti": "Ti_sv/../x"}}, "symbols of potentials"),
+        ({"incar": {"KPAR": "2; ENCUT = 100"}}, "values of one line each"),
+        ({"incar": {"KPAR = 2\nENCUT": 100}}, "values of one line each"),
         ({"suprcell_distance": 9}, "did you mean 'supercell_distance'"),
     ],
 )
@@ -114,6 +121,14 @@ def test_a_potential_of_another_functional_or_element_is_refused(
         library.read("O_GW")
     with pytest.raises(MissingDependencyError, match=r"no POTCAR of Zn_sv_GW in .*WHITELINE_VASP_POTCARS"):
         library.read("Zn_sv_GW")
+
+
+def test_a_potential_that_is_replaced_is_read_again(potcars: Path, potcar_text: Callable[..., str]) -> None:
+    library, path = PotcarLibrary(potcars, "PBE_54"), potcars / "POT_GGA_PAW_PBE_54" / "POTCAR.O_GW"
+    before = library.read("O_GW").checksum
+    path.write_text(potcar_text("O_GW").replace("   1.0", "   2.0"))
+    os.utime(path, ns=(1, 1))
+    assert library.read("O_GW").checksum != before
 
 
 def test_packed_potentials_in_folders_of_their_own_are_found(tmp_path: Path, potcar_text: Callable[..., str]) -> None:

@@ -399,6 +399,7 @@ def test_a_vasprun_cut_off_anywhere_is_no_spectrum(xml_folder: Path, sulfur: Abs
         ("vasp </i>", "wien2k </i>", "not a vasprun.xml of VASP"),
         ("<r> -", "<r> NaN -", "expected an energy and 6 elements"),
         ("</dielectricfunction>", "</dielectricfunction><dielectricfunction/>", "holds 2 dielectric functions"),
+        ('name="CLN"> 1', 'name="CLN"> **', "could not convert string to float"),
         ("<modeling>", '<!DOCTYPE x [<!ENTITY a "b">]><modeling>', "declares a document type"),
     ],
 )
@@ -472,6 +473,8 @@ def test_a_vaspout_without_its_parts_is_refused(h5_folder: Path, sulfur: Absorbe
     for name in ("results/linear_response/XAS_dielectric_function", "results/positions/number_ion_types"):
         StandInFile.content = {key: value for key, value in whole.items() if key != name}
         assert f"has no {name}" in refusal(h5_folder, sulfur)
+    StandInFile.content = {key: value for key, value in whole.items() if key != "version/minor"}
+    assert "lacks a part ('version/minor')" in refusal(h5_folder, sulfur)
     StandInFile.content = {**whole, "intermediate/ion_dynamics/electronic_step_converged": np.array([1])}
     assert parse(h5_folder, sulfur).status is Status.UNCONVERGED
 

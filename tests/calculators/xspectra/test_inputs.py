@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ import pytest
 from pymatgen.core import Structure
 
 from whiteline.absorber import Absorber
+from whiteline.calculators.ladders import with_values
 from whiteline.calculators.parameters import load_preset
 from whiteline.edges import Edge
 from whiteline.errors import InputError, MissingDependencyError
@@ -312,6 +313,18 @@ def test_only_a_supercell_is_converged_in_its_size(make: Make, copper: Structure
     }
     assert ladders["image_distance"] - ladders["primitive"] == {"supercell_distance"}
     assert {"ecutwfc", "kpoints_length"} <= ladders["primitive"]
+
+
+@pytest.mark.parametrize("preset", ["standard", "published:lightshow", "published:ti-o-10"])
+def test_no_two_rungs_of_a_ladder_are_the_same_calculation(
+    make: Make, preset: str, ti_o_10: dict[str, Structure]
+) -> None:
+    # Equal neighbours agree, and would count as converged.
+    absorber = Absorber(ti_o_10["mp-2657"], 0, Edge.K)
+    calculator = make(**load_preset("xspectra", preset))
+    for knob in calculator.knobs(absorber):
+        rungs = [with_values(calculator, {**knob.fixed, knob.name: value}).inputs(absorber) for value in knob.rungs]
+        assert all(a != b for a, b in pairwise(rungs)), knob.name
 
 
 def test_cutoffs_that_follow_a_record_are_part_of_the_identity(

@@ -113,16 +113,32 @@ def test_the_published_run_parses_and_its_cross_section_is_the_tabulated_one(
     assert spectrum.broadening[0].origin is Origin.LIFETIME
 
 
-def test_l2_and_l3_are_summed_on_the_axis_of_l3_in_absolute_units(data: Path, tmp_path: Path) -> None:
+def unpack_copper(data: Path, folder: Path) -> Path:
+    """Unpack the stored runs at the L2 and L3 edges of copper."""
     source = data / "xspectra" / "copper-L23"
     for path in source.rglob("*.gz"):
-        target = (tmp_path / path.relative_to(source)).with_suffix("")
+        target = (folder / path.relative_to(source)).with_suffix("")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(gzip.decompress(path.read_bytes()))
+    return folder
+
+
+def parse_copper(folder: Path, **values: Any) -> Any:
     copper = Structure.from_spacegroup("Fm-3m", Lattice.cubic(6.8048679 * BOHR), ["Cu"], [[0, 0, 0]])
-    values = {"cell": "primitive", "core_hole": "none", "n_energy": 1000, "energy_max": 80.0, "xgamma": 0.5}
+    values = {"cell": "primitive", "core_hole": "none", "n_energy": 1000, "energy_max": 80.0, "xgamma": 0.5, **values}
     calculator = XSpectraCalculator(build_parameters(XSpectraParameters, values))
-    outcome = calculator.parse(tmp_path, Absorber(copper, 0, Edge.L23))
+    return calculator.parse(folder, Absorber(copper, 0, Edge.L23))
+
+
+def test_a_width_between_the_lifetimes_of_l2_and_l3_counts_once(data: Path, tmp_path: Path) -> None:
+    for path in unpack_copper(data, tmp_path).rglob("xanes.dat"):
+        edit(path, "(in eV):    0.500", "(in eV):    0.270")  # Cu L3 is 0.56 eV wide, L2 0.62 eV
+    spectrum = parse_copper(tmp_path, xgamma=0.27).spectrum
+    assert [(record.profile, record.origin) for record in spectrum.broadening] == [(Lorentzian(0.54), Origin.LIFETIME)]
+
+
+def test_l2_and_l3_are_summed_on_the_axis_of_l3_in_absolute_units(data: Path, tmp_path: Path) -> None:
+    outcome = parse_copper(unpack_copper(data, tmp_path))
     total = outcome.spectrum
     assert total is not None
     l2, l3 = (read_run(tmp_path / n / "x" / "xanes.dat", tmp_path / n / "x" / "xanes.out") for n in ("L2", "L3"))
@@ -298,7 +314,7 @@ def test_an_output_of_another_run_is_refused(
 def test_a_run_of_another_structure_is_told_by_its_neighbours(
     calculator: XSpectraCalculator, run: Path, diamond: Structure
 ) -> None:
-    with pytest.raises(ParseError, match=r"at 1\.545.*of C0 K at 1\.56"):
+    with pytest.raises(ParseError, match=r"C at 1\.545.*expected C at 1\.56"):
         parsed(calculator, run, diamond.copy().scale_lattice(diamond.volume * 1.03) or diamond)
 
 
@@ -310,6 +326,30 @@ def test_another_site_of_the_same_element_is_told_by_its_neighbours(
     other = next(i for i in range(1, 5) if i not in (0, 1))
     with pytest.raises(ParseError, match="another atom or structure"):
         XSpectraCalculator(parameters).parse(published, Absorber(structure, other, Edge.K))
+
+
+def test_sites_that_symmetry_makes_equal_within_its_tolerance_are_the_same_absorber(
+    calculator: XSpectraCalculator, run: Path, diamond: Structure
+) -> None:
+    measured = diamond.copy().perturb(0.004, seed=1)  # Å; symmetry is found up to 0.01
+    assert parsed(calculator, run, measured).spectrum is not None
+
+
+def test_other_elements_at_the_same_distances_are_another_structure(
+    calculator: XSpectraCalculator, run: Path, diamond: Structure
+) -> None:
+    other = diamond.copy()
+    for i in range(4, 8):
+        other.replace(i, "B")
+    with pytest.raises(ParseError, match=r"are C at 1\.545.*expected B at 1\.545"):
+        parsed(calculator, run, other)
+
+
+def test_a_run_with_another_broadening_is_refused(
+    calculator: XSpectraCalculator, run: Path, diamond: Structure
+) -> None:
+    with pytest.raises(ParseError, match=r"broadened by 0\.3 eV, asked for was 0\.1"):
+        parsed(calculator, run, diamond, xgamma=0.1)
 
 
 def test_other_energies_than_asked_for_are_refused(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shlex
 import shutil
 import stat
@@ -164,6 +166,32 @@ def test_the_check_never_raises_and_names_what_is_wrong(make: Make, tmp_path: Pa
     }
     assert "does not say its version" in found["xspectra.x"][1]
     assert found["energies"][0] is Level.WARNING
+
+
+def test_a_pseudopotential_that_failed_its_tests_is_a_warning(make: Make, pseudo: Path, copper: Structure) -> None:
+    check = {"name": "ghost states", "is_passed": False, "detail": "d at -9 Ry"}
+    report = {"wavefunction_cutoff_ry": 40.0, "density_cutoff_ry": 160.0, "checks": [check]}
+    checksum = hashlib.sha256((pseudo / "Cu.pbe-gipaw.UPF").read_bytes()).hexdigest()
+    entry = {"sha256": checksum, "inputs": {}, "ld1_version": "6.7", "report": report}
+    record = {"schema_version": 1, "files": {"Cu.pbe-gipaw.UPF": entry}}
+    (pseudo / "Cu.pbe-gipaw.json").write_text(json.dumps(record))
+    found = findings(make, Absorber(copper, 0, Edge.K), cell="primitive")
+    level, detail = found["pseudopotential of Cu"]
+    assert level is Level.WARNING and "failed tests: ghost states: d at -9 Ry" in detail
+    assert found["pseudopotential of the excited Cu"][0] is Level.OK
+
+
+def test_one_program_in_place_of_the_other_is_an_error(make: Make, tmp_path: Path, copper: Structure) -> None:
+    scf = executable(tmp_path / "scf", "Program PWSCF v.6.7MaX starts")
+    found = findings(make, Absorber(copper, 0, Edge.K), cell="primitive", pw_command=scf, xspectra_command=scf)
+    assert found["pw.x"][0] is Level.OK
+    assert found["xspectra.x"] == (Level.ERROR, f"{scf} is PWSCF, expected XSpectra: it is no xspectra.x")
+
+
+def test_fixed_occupations_with_spin_are_an_error(make: Make, magnetite_like: Structure) -> None:
+    values = {"cell": "primitive", "core_hole": "none", "occupations": "fixed"}
+    found = findings(make, Absorber(magnetite_like, 0, Edge.K), **values)["occupations"]
+    assert found[0] is Level.ERROR and "with spin" in found[1]
 
 
 def test_fixed_occupations_of_an_odd_number_of_electrons_are_an_error(make: Make, copper: Structure) -> None:
