@@ -1,4 +1,4 @@
-"""Write the numbers of the README from the results files: `python benchmarks/report.py`.
+"""Write the numbers of README and docs from the results files: `python benchmarks/report.py`.
 
 Each block between `<!-- begin NAME -->` and `<!-- end NAME -->` is made from benchmarks/results; a test keeps them
 equal.
@@ -109,32 +109,73 @@ def store() -> str:
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
-BLOCKS: dict[str, Callable[[], str]] = {
-    "reference": reference,
-    "presets": presets,
-    "overhead": overhead,
-    "store": store,
+def examples() -> str:
+    """Return the table of FEFF10's own examples."""
+    lines = [
+        "| example (reference of) | Pearson | Spearman | best shift (eV) | wall time | scope and notes |",
+        "|---|--:|--:|--:|--:|---|",
+    ]
+    for row in load("feff_examples")["rows"]:
+        words = f"{row['scope']}{'; ' if row['note'] else ''}{row['note']}"
+        if row["failure"]:
+            lines.append(f"| {row['name']} | – | – | – | {row['wall_s']:.0f} s | {row['scope']}; {row['failure']} |")
+            continue
+        lines.append(
+            f"| {row['name']} ({row['version']}) | {row['pearson']:.6f} | {row['spearman']:.6f} "
+            f"| {row['shift_ev']:+.2f} | {row['wall_s']:.0f} s | {words} |"
+        )
+    return "\n".join(lines)
+
+
+def writing() -> str:
+    """Return the table of input writing."""
+    results = load("input_writing")
+    peer = results["pymatgen_MPXANESSet"]["sites_per_s"]
+    lines = [
+        "| writer | sites/s from nothing | sites/s, crystal known | sites written in a row | memory grew by |",
+        "|---|--:|--:|--:|--:|",
+        f"| pymatgen's MPXANESSet (FEFF) | {peer:.0f} | – | – | – |",
+    ]
+    for code, row in results["engines"].items():
+        if "skipped" in row:
+            lines.append(f"| {code} | skipped: {row['skipped']} | | | |")
+            continue
+        first, known, many = row["from_nothing"]["sites_per_s"], row["absorber_known"]["sites_per_s"], row["many_sites"]
+        # Only FEFF's inputs are those that the peer writes.
+        ratios = (f" ({first / peer:.1f} ×)", f" ({known / peer:.0f} ×)") if code == "feff" else ("", "")
+        lines.append(
+            f"| {code} | {first:.0f}{ratios[0]} | {known:.0f}{ratios[1]} "
+            f"| {many['n_sites']:,} | {many['growth_mb_after_the_first_tenth']:.1f} MB |"
+        )
+    return "\n".join(lines)
+
+
+# The blocks of each document.
+DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
+    "README.md": {"reference": reference, "presets": presets, "overhead": overhead, "store": store},
+    "docs/engines.md": {"examples": examples, "writing": writing},
 }
 
 
-def fill(text: str) -> str:
-    """Return the text with every block made anew.
+def fill(document: str, text: str) -> str:
+    """Return the text of a document with every block made anew.
 
     Raises:
         ValueError: A block is missing.
     """
-    for name, make in BLOCKS.items():
+    for name, make in DOCUMENTS[document].items():
         pattern = re.compile(rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
         text, n_found = pattern.subn(lambda m, make=make: f"{m[1]}{make()}\n{m[2]}", text)  # type: ignore[misc]
         if n_found != 1:
-            raise ValueError(f"README.md has {n_found} blocks named {name!r}, expected one")
+            raise ValueError(f"{document} has {n_found} blocks named {name!r}, expected one")
     return text
 
 
 def main() -> None:
-    """Rewrite the README."""
-    path = ROOT / "README.md"
-    path.write_text(fill(path.read_text(encoding="utf-8")), encoding="utf-8")
+    """Rewrite the documents."""
+    for document in DOCUMENTS:
+        path = ROOT / document
+        path.write_text(fill(document, path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

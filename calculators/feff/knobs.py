@@ -16,7 +16,7 @@ _RADII = (
     Knob("fms_radius", (4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0), "Å"),
 )
 _OTHERS = (
-    Knob("l_max", (2, 3, 4)),
+    Knob("l_max", (2, 3, 4, 5)),
     Knob(
         "energy_grid",
         tuple(
