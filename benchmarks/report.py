@@ -150,10 +150,24 @@ def writing() -> str:
     return "\n".join(lines)
 
 
+def published() -> str:
+    """Return the table of titanium with self-made pseudopotentials beside published spectra."""
+    agreement = load("xspectra_published")["agreement"]
+    beside = agreement.pop("published xspectra with published ocean")
+    rows = {f"here, published {code}": row for code, row in agreement.items()}
+    rows["published xspectra, published ocean"] = beside
+    lines = ["| spectra compared | Spearman | Pearson | cosine | area difference |", "|---|--:|--:|--:|--:|"]
+    lines += [
+        f"| {name} | {row['spearman']:.4f} | {row['pearson']:.4f} | {row['cosine']:.4f} | {row['area_difference']:.4f} |"
+        for name, row in rows.items()
+    ]
+    return "\n".join(lines)
+
+
 # The blocks of each document.
 DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"reference": reference, "presets": presets, "overhead": overhead, "store": store},
-    "docs/engines.md": {"examples": examples, "writing": writing},
+    "docs/engines.md": {"examples": examples, "writing": writing, "published": published},
 }
 
 
