@@ -157,10 +157,8 @@ def published() -> str:
     rows = {f"here, published {code}": row for code, row in agreement.items()}
     rows["published xspectra, published ocean"] = beside
     lines = ["| spectra compared | Spearman | Pearson | cosine | area difference |", "|---|--:|--:|--:|--:|"]
-    lines += [
-        f"| {name} | {row['spearman']:.4f} | {row['pearson']:.4f} | {row['cosine']:.4f} | {row['area_difference']:.4f} |"
-        for name, row in rows.items()
-    ]
+    measures = ("spearman", "pearson", "cosine", "area_difference")
+    lines += [f"| {name} | {' | '.join(f'{row[m]:.4f}' for m in measures)} |" for name, row in rows.items()]
     return "\n".join(lines)
 
 
