@@ -269,8 +269,10 @@ def _write_site(
         folder=place,
     )
     try:
-        inputs, files = calculator.inputs(site), calculator.files(site)
+        inputs = calculator.inputs(site)
+        files, absent = _files(task)
         identity, missing = _identity(task)
+        missing = missing or absent
         site_file = SiteFile(
             absorber=site,
             n_absorbers=task.n_absorbers,
@@ -296,6 +298,14 @@ def _write_site(
         calculation_id=site_file.calculation_id,
         reason=note,
     )
+
+
+def _files(task: Task) -> tuple[Mapping[str, Path], str]:
+    """Return the files that go beside the inputs, or none and which of them is not here."""
+    try:
+        return task.calculator.files(task.absorber), ""
+    except MissingDependencyError as error:
+        return {}, str(error)
 
 
 def _identity(task: Task) -> tuple[dict[str, Any], str]:

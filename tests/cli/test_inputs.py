@@ -109,5 +109,6 @@ def test_engines_that_lack_their_files_are_named_with_the_remedy_and_the_others_
     assert len(list((tmp_path / "ready").glob("*/feff/Ti*-K/feff.inp"))) == 13
     assert len(list((tmp_path / "ready").glob("*/ocean/Ti*-K/ocean.in"))) == 13
     assert "xspectra, all 13 sites: failed: no pair of PBE pseudopotentials of Ti" in answer.out
-    assert "exciting, all 13 sites: failed" in answer.out
+    assert "exciting, all 13 sites: incomplete" in answer.out
+    assert len(list((tmp_path / "ready").glob("*/exciting/Ti*-K/input.xml"))) == 13
     assert "set WHITELINE_EXCITING_SPECIES" in answer.out

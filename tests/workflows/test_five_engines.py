@@ -130,7 +130,7 @@ def test_engines_that_lack_their_files_say_how_to_get_them_and_the_others_write(
         "xspectra": "failed",
         "ocean": "written",
         "vasp": "incomplete",
-        "exciting": "failed",
+        "exciting": "incomplete",
     }
     lacking = {site.code: site.reason for site in report.sites if site.reason}
     assert "whiteline pseudo make Ti" in lacking["xspectra"]

@@ -258,7 +258,7 @@ def test_an_engine_that_lacks_a_file_leaves_the_others_alone(write: Callable[...
     pseudo.unlink()
     report = write(codes=("ocean", "feff"))
     assert [(s.code, s.state, s.reason) for s in report.sites] == [
-        ("ocean", InputState.FAILED, "no pseudopotential of Cu: make one"),
+        ("ocean", InputState.INCOMPLETE, "no pseudopotential of Cu: make one"),
         ("feff", InputState.WRITTEN, ""),
     ]
     assert not report.is_complete
