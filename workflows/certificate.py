@@ -49,7 +49,15 @@ def certificate_document(
         checks=checks,
         code_version="" if best is None else best.code_version,
     )
-    document = site_document(identity, absorber, calculator, outcome, source=source, fidelity=fidelity)
+    document = site_document(
+        identity,
+        absorber,
+        outcome,
+        code=calculator.code,
+        parameters=calculator.identity(absorber),
+        source=source,
+        fidelity=fidelity,
+    )
     return replace(document, parents=() if best is None else (best.id,))
 
 

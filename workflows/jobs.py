@@ -76,7 +76,15 @@ def compute_site(
                     # What was computed before is worth more than the news that it failed this time.
                     report(Progress(label, "failed"))
                     return _summary(identity, absorber, known, reason=outcome.reason, is_from_store=True)
-            document = site_document(identity, absorber, calculator, outcome, source=source, fidelity=fidelity)
+            document = site_document(
+                identity,
+                absorber,
+                outcome,
+                code=calculator.code,
+                parameters=calculator.identity(absorber),
+                source=source,
+                fidelity=fidelity,
+            )
             store.put(document, _site_record(document, outcome, inputs, folder, run, started))
             if outcome.status is not Status.FAILED:
                 workspace.discard(folder)
@@ -121,9 +129,16 @@ def _summary(
 
 
 def site_document(
-    identity: str, absorber: Absorber, calculator: Calculator, outcome: Outcome, *, source: str, fidelity: str
+    identity: str,
+    absorber: Absorber,
+    outcome: Outcome,
+    *,
+    code: str,
+    parameters: Mapping[str, Any],
+    source: str,
+    fidelity: str,
 ) -> SpectrumDocument:
-    """Return the document of a site calculation."""
+    """Return the document of a site calculation; `parameters` are what `Calculator.identity` says."""
     structure = absorber.structure
     composition = structure.composition.element_composition
     return SpectrumDocument(
@@ -135,10 +150,10 @@ def site_document(
         checks=outcome.checks,
         absorber=absorber.element,
         edge=absorber.edge.value,
-        code=calculator.code,
+        code=code,
         code_version=outcome.code_version,
         fidelity=fidelity,
-        parameters=calculator.identity(absorber),
+        parameters=parameters,
         structure_id=absorber.fingerprint.crystal_id,
         structure=structure.as_dict(),
         formula=composition.reduced_formula,
@@ -219,12 +234,19 @@ def average_sites(
         documents = [store.get(parent) for parent in parents]
         outcome = _average(documents, sites, absorber)
         document = replace(
-            site_document(identity, absorber, calculator, outcome, source=source, fidelity=fidelity),
+            site_document(
+                identity,
+                absorber,
+                outcome,
+                code=calculator.code,
+                parameters=_shared([document.parameters for document in documents]),
+                source=source,
+                fidelity=fidelity,
+            ),
             kind=DocumentKind.MATERIAL,
             site_id="",
             site_index=None,
             multiplicity=sum(site["multiplicity"] for site in sites),
-            parameters=_shared([document.parameters for document in documents]),
             parents=parents,
         )
         record = ProvenanceRecord(

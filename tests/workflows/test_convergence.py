@@ -184,7 +184,8 @@ def test_sites_that_have_no_average_give_a_failed_material(primitive_copper: Str
         for i, start in enumerate((0.0, 500.0)):
             spectrum = Spectrum(start + ENERGY, ENERGY, energy_reference=EnergyReference.ABSOLUTE)
             outcome = Outcome(Status.CONVERGED, spectrum)
-            store.put(site_document(f"{i}" * 40, absorber, calculator, outcome, source="", fidelity="feff"))
+            facts: dict[str, Any] = {"code": "feff", "parameters": {}, "source": "", "fidelity": "feff"}
+            store.put(site_document(f"{i}" * 40, absorber, outcome, **facts))
             sites.append({"id": f"{i}" * 40, "site_index": i, "multiplicity": 1, "is_from_store": False})
     average = average_sites.original  # type: ignore[attr-defined]  # the function that jobflow wraps
     made = average(absorber, calculator, workspace, sites, "", "feff")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from whiteline.calculators.interface import Outcome
-from whiteline.database.documents import DocumentKind, SpectrumDocument
+from whiteline.database.documents import SpectrumDocument
 from whiteline.database.store import SpectrumStore
 from whiteline.errors import InputError, ParseError, StoreError
 from whiteline.provenance import ProvenanceRecord, utc_now
@@ -22,6 +22,7 @@ from whiteline.workflows.benchmark.outputs import (
     site_identity,
 )
 from whiteline.workflows.benchmark.results import Origin, SiteResult
+from whiteline.workflows.jobs import site_document
 from whiteline.workflows.plan import SITE_ERRORS, Problem
 from whiteline.workflows.site_file import SITE_FILE
 
@@ -128,30 +129,12 @@ def _with_changed_inputs(outcome: Outcome, changed: tuple[str, ...]) -> Outcome:
 
 def _document(found: FoundOutputs, outcome: Outcome, parameters: dict[str, Any]) -> SpectrumDocument:
     absorber, code = found.absorber, found.calculator.code
-    structure = absorber.structure
-    composition = structure.composition.element_composition
-    return SpectrumDocument(
-        id=site_identity(absorber, code, parameters),
-        kind=DocumentKind.SITE,
-        spectrum=outcome.spectrum,
-        status=outcome.status,
-        reason=outcome.reason,
-        checks=outcome.checks,
-        absorber=absorber.element,
-        edge=absorber.edge.value,
+    return site_document(
+        site_identity(absorber, code, parameters),
+        absorber,
+        outcome,
         code=code,
-        code_version=outcome.code_version,
-        fidelity=found.fidelity,
         parameters=parameters,
-        structure_id=absorber.fingerprint.crystal_id,
-        structure=structure.as_dict(),
-        formula=composition.reduced_formula,
-        chemical_system=composition.chemical_system,
-        elements=tuple(sorted(e.symbol for e in composition)),
-        space_group=absorber.symmetry.number,
-        space_group_symbol=absorber.symmetry.symbol,
-        site_id=absorber.site_id,
-        site_index=absorber.site_index,
-        multiplicity=absorber.multiplicity,
         source=found.source,
+        fidelity=found.fidelity,
     )
