@@ -17,7 +17,7 @@ from jaxtyping import Float
 
 from whiteline.absorber import Absorber
 from whiteline.errors import StructureError
-from whiteline.structures import check_structure, species_labels
+from whiteline.structures import check_structure, element_symbol, species_labels
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -202,12 +202,12 @@ def _build(absorber: Absorber, matrix: np.ndarray[Any, np.dtype[np.int64]]) -> C
     for index in sites:
         site = structure[index]
         base = np.round(site.coords @ to_primitive, _DIGITS) % 1.0 @ symmetry.primitive_lattice
-        element = str(getattr(site.specie, "element", site.specie).symbol)
+        element = element_symbol(site.specie)
         moment = _moment(absorber, index)
         fractional = np.round((base + shifts) @ to_fractional, _DIGITS) % 1.0 + 0.0
         atoms += [Atom(element, labels[index], moment, (float(x), float(y), float(z)), index) for x, y, z in fractional]
     excited = next(atom for atom in atoms if atom.site_index == absorber.site_index)
-    numbers = {str(getattr(s.specie, "element", s.specie).symbol): int(s.specie.Z) for s in structure}
+    numbers = {element_symbol(s.specie): int(s.specie.Z) for s in structure}
     others = sorted(
         (atom for atom in atoms if atom is not excited),
         key=lambda a: (a.element != excited.element, -numbers[a.element], a.label, a.position),

@@ -15,7 +15,7 @@ from whiteline.edges import Edge, edge_energy
 from whiteline.errors import ParameterError, StructureError, did_you_mean
 from whiteline.fingerprint import CrystalFingerprint, fingerprint_crystal, orientation_id
 from whiteline.polarisation import Polarisation, inequivalent_polarisations
-from whiteline.structures import species_labels
+from whiteline.structures import element_symbol, species_labels
 
 if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
@@ -138,7 +138,7 @@ class Absorber(MSONable):
     @property
     def element(self) -> str:
         """Symbol of the absorbing element, without its oxidation state."""
-        return str(getattr(self._specie, "element", self._specie).symbol)
+        return element_symbol(self._specie)
 
     @property
     def atomic_number(self) -> int:
@@ -159,6 +159,11 @@ class Absorber(MSONable):
     def n_primitive_cells(self) -> float:
         """Number of primitive cells in `structure`."""
         return len(self.structure) / sum(self.symmetry.primitive_counts.values())
+
+    @property
+    def primitive_volume(self) -> float:
+        """Volume of the primitive cell [Å³], in which one atom of the orbit is taken as excited."""
+        return float(self.structure.volume / self.n_primitive_cells)
 
     @cached_property
     def fingerprint(self) -> CrystalFingerprint:

@@ -19,7 +19,15 @@ from whiteline.errors import MissingDependencyError, StructureError, did_you_mea
 if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
 
-__all__ = ["MIN_DISTANCE", "NamedStructure", "check_structure", "read_structure", "read_structures", "species_labels"]
+__all__ = [
+    "MIN_DISTANCE",
+    "NamedStructure",
+    "check_structure",
+    "element_symbol",
+    "read_structure",
+    "read_structures",
+    "species_labels",
+]
 
 # Å; no two nuclei of a crystal are closer than in H2 (0.74 Å).
 MIN_DISTANCE = 0.6
@@ -120,6 +128,16 @@ def check_structure(structure: Structure, *, name: str) -> None:
             f"{name}: sites {i} ({structure[i].species_string}) and {j} ({structure[j].species_string}) are "
             f"{distances[k]:.2f} Å apart, closer than {MIN_DISTANCE} Å: remove the duplicate atom or correct the cell"
         )
+
+
+def element_symbol(specie: Any) -> str:
+    """Return the chemical symbol of what a site holds, without oxidation state and spin.
+
+    >>> from pymatgen.core import Species
+    >>> element_symbol(Species("Fe", 3, spin=5))
+    'Fe'
+    """
+    return str(getattr(specie, "element", specie).symbol)
 
 
 def species_labels(structure: Structure) -> list[str]:

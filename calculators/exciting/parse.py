@@ -22,6 +22,7 @@ from whiteline.errors import ParseError
 from whiteline.polarisation import CARTESIAN
 from whiteline.spectrum import EnergyReference, Quantity, Spectrum
 from whiteline.status import Check, Status
+from whiteline.structures import element_symbol
 
 __all__ = ["check_absorber", "parse_run", "spectrum_from_epsilon"]
 
@@ -172,7 +173,7 @@ def check_absorber(run_input: RunInput, absorber: Absorber, path: Path) -> None:
     expected: dict[str, list[float]] = {}
     for neighbour in structure.get_neighbors(structure[absorber.site_index], _RADIUS):
         specie = neighbour.specie
-        expected.setdefault(str(getattr(specie, "element", specie).symbol), []).append(float(neighbour.nn_distance))
+        expected.setdefault(element_symbol(specie), []).append(float(neighbour.nn_distance))
     found = run_input.neighbour_distances(_RADIUS)
     for element in sorted({*expected, *found}):
         wanted, there = sorted(expected.get(element, [])), found.get(element, [])
@@ -212,7 +213,7 @@ def _check_axis(run: _Run, absorber: Absorber, parameters: ExcitingParameters) -
 
 def _check_volume(table: EpsilonTable, absorber: Absorber) -> None:
     volume = table.volume_bohr3 * BOHR**3
-    expected = float(absorber.structure.volume / absorber.n_primitive_cells)
+    expected = absorber.primitive_volume
     if abs(volume / expected - 1) > _VOLUME_TOLERANCE:
         raise ParseError(
             f"{table.source} is of a cell of {volume:.3f} Å³, the primitive cell of {absorber.label} has "

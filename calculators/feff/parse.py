@@ -66,7 +66,7 @@ def _spectrum(
     absorber: Absorber, parameters: FeffParameters, tables: dict[Channel, XmuTable], *, part: str
 ) -> Spectrum:
     """Return the spectrum of one part of the edge."""
-    volume = _volume_per_absorber(absorber)
+    volume = absorber.primitive_volume
     name = part if len(absorber.edge.parts) > 1 else ""
     if parameters.elnes is None:
         return spectrum_from_channels(tables, volume=volume, part=name)
@@ -77,11 +77,6 @@ def _spectrum(
     eels = read_eels(path)
     _check_geometry(eels, parameters.elnes)
     return spectrum_from_eels(eels, table, volume=volume, part=name)
-
-
-def _volume_per_absorber(absorber: Absorber) -> float:
-    """Return the volume of the primitive cell [Å³], in which one atom of the orbit is taken as excited."""
-    return float(absorber.structure.volume / absorber.n_primitive_cells)
 
 
 def _read_table(directory: Path, run: SubRun, absorber: Absorber, parameters: FeffParameters) -> XmuTable:

@@ -221,7 +221,7 @@ def _volume(table: AbsspctTable, run: ResolvedRun, absorber: Absorber) -> float:
         return table.volume
     if run.cell is not None:
         return float(abs(np.linalg.det(run.cell.lattice)))
-    return float(absorber.structure.volume / absorber.n_primitive_cells)
+    return absorber.primitive_volume
 
 
 def _broadening(table: AbsspctTable, run: ResolvedRun, parameters: OceanParameters) -> tuple[BroadeningRecord, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from whiteline.absorber import Absorber
 from whiteline.calculators.ocean.parameters import OceanParameters
 from whiteline.errors import MissingDependencyError
+from whiteline.structures import element_symbol
 
 __all__ = ["checksums", "find_files"]
 
@@ -23,7 +24,7 @@ def find_files(absorber: Absorber, parameters: OceanParameters, folder: Path) ->
         MissingDependencyError: A file is not in the folder.
     """
     p = parameters
-    elements = sorted({str(getattr(s.specie, "element", s.specie).symbol) for s in absorber.structure})
+    elements = sorted({element_symbol(s.specie) for s in absorber.structure})
     names: dict[str, list[str]] = {e: [p.pseudopotentials[e]] for e in elements if e in p.pseudopotentials}
     if absorber.element in names:
         if p.projector_program == "hamann":

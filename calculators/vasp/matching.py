@@ -10,6 +10,7 @@ from whiteline.absorber import Absorber
 from whiteline.calculators.vasp.levels import core_level
 from whiteline.calculators.vasp.output import VaspOutput, find_output, read_text
 from whiteline.errors import ParameterError, ParseError
+from whiteline.structures import element_symbol
 
 __all__ = ["check_absorber", "check_order", "poscar_elements"]
 
@@ -90,7 +91,7 @@ def _check_surroundings(output: VaspOutput, index: int, absorber: Absorber) -> N
 
     structure = absorber.structure
     near = structure.get_neighbors(structure[absorber.site_index], _RADIUS)
-    expected = sorted((str(getattr(n.specie, "element", n.specie).symbol), float(n.nn_distance)) for n in near)
+    expected = sorted((element_symbol(n.specie), float(n.nn_distance)) for n in near)
     elements = output.atom_elements
     lattice = Lattice(output.lattice)
     centre = output.positions[index] @ output.lattice

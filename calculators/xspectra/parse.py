@@ -25,6 +25,7 @@ from whiteline.errors import InputError, ParseError
 from whiteline.polarisation import Polarisation
 from whiteline.spectrum import EnergyReference, Quantity, Spectrum
 from whiteline.status import Check, Status
+from whiteline.structures import element_symbol
 from whiteline.units import MBARN_PER_A2
 
 __all__ = ["MBARN_PER_BOHR2", "XanesRun", "parse_run", "read_run", "spectrum_from_runs"]
@@ -143,7 +144,7 @@ def parse_run(directory: Path, absorber: Absorber, parameters: XSpectraParameter
 
 def _sum_of_edges(runs: Mapping[str, XanesRun], absorber: Absorber) -> Spectrum:
     """Return the spectrum of the edge on the axis of its lowest part."""
-    volume = float(absorber.structure.volume / absorber.n_primitive_cells)
+    volume = absorber.primitive_volume
     spectra = []
     for part in absorber.edge.parts:
         of_part = [runs[folder] for folder, (edge, _) in folders(absorber).items() if edge is part]
@@ -213,7 +214,7 @@ def _check_surroundings(run: XanesRun, absorber: Absorber, path: Path) -> None:
     asked = _distances(
         structure.lattice.matrix,
         structure.cart_coords,
-        [str(getattr(site.specie, "element", site.specie).symbol) for site in structure],
+        [element_symbol(site.specie) for site in structure],
         structure[absorber.site_index].coords,
     )
     nothing = np.empty(0)
