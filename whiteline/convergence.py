@@ -2,9 +2,10 @@
 
 Each knob is a ladder of values, cheapest first. One knob climbs at a time while the others rest on their start; which
 one is decided by the cost of the next rung. A knob has arrived when the spectra of three rungs on end agree, neighbour
-with neighbour, within the tolerance, and the middle one is taken. All knobs on their rungs together are then held
-against all of them one rung higher, and one lower, which says what the tolerance bought. Where the higher point
-differs, it takes the place of the lower and is held against the next.
+with neighbour, within the tolerance. The middle one is taken, or the lowest where the highest brings next to nothing
+(and rungs below it were seen to differ).
+All knobs on their rungs together are then held against all of them one rung higher, and one lower, which says what the
+last rung bought. Where the higher point differs, it takes the place of the lower and is held against the next.
 
 Nothing here computes or stores. The plan is a function of what has been measured, so that a series that was killed goes
 on by asking again.
@@ -13,7 +14,7 @@ on by asking again.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -42,6 +43,9 @@ Point: TypeAlias = tuple[int, ...]
 
 # A knob has arrived after so many neighbours on end that agree.
 _IN_A_ROW = 2
+# The share of the tolerance below which the lowest of them is as good as the highest. Errors of several knobs add up,
+# and what is above the highest is not known: with the whole tolerance the result would miss it.
+_NEGLIGIBLE = 0.2
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,10 @@ class Tolerance(MSONable):
             and similarity.area_difference <= self.area
             and abs(similarity.shift) <= self.shift
         )
+
+    def scaled(self, factor: float) -> Tolerance:
+        """Return the tolerance with each measure multiplied, over the same range."""
+        return replace(self, spearman=factor * self.spearman, area=factor * self.area, shift=factor * self.shift)
 
 
 @dataclass(frozen=True)
@@ -203,12 +211,15 @@ class Climb:
         comparisons: Neighbouring rungs, lowest first.
         rung: The rung that was taken; None while it climbs.
         has_arrived: Whether it met the tolerance; False where its ladder ended first.
+        ends: The lowest and the highest of the three rungs that agree with their neighbours, held against a fifth of
+            the tolerance; None where none do.
     """
 
     knob: str
     comparisons: tuple[Comparison, ...]
     rung: int | None
     has_arrived: bool
+    ends: Comparison | None = None
 
 
 class Verdict(StrEnum):
@@ -317,14 +328,15 @@ class _Comparisons:
         measure: Callable[[Spectrum, Spectrum, float], Similarity],
     ) -> None:
         self.series = series
+        self.negligible = series.tolerance.scaled(_NEGLIGIBLE)
         self.measured = measured
         self.measure = measure
 
-    def __call__(self, lower: Point, upper: Point) -> Comparison:
+    def __call__(self, lower: Point, upper: Point, tolerance: Tolerance | None = None) -> Comparison:
         one, other = self.measured[lower], self.measured[upper]
         if one.spectrum is None or other.spectrum is None:
             return Comparison(lower, upper, None, is_within=False, reason=one.reason or other.reason or "failed")
-        tolerance = self.series.tolerance
+        tolerance = tolerance or self.series.tolerance
         try:
             similarity = self.measure(other.spectrum, one.spectrum, tolerance.window)
         except InputError as error:
@@ -347,7 +359,11 @@ def _climb(i: int, knob: Knob, comparisons: _Comparisons) -> tuple[Climb, Point 
         steps.append(step)
         n_agreeing = n_agreeing + 1 if step.is_within else 0
         if n_agreeing == _IN_A_ROW:
-            return Climb(knob.name, tuple(steps), rung - 1, has_arrived=True), None
+            ends = comparisons((*start[:i], rung - _IN_A_ROW, *start[i + 1 :]), point, comparisons.negligible)
+            # A knob that changed nothing yet has not shown that it would: it may need the others to be higher.
+            has_moved = rung - _IN_A_ROW > start[i]
+            taken = rung - _IN_A_ROW if ends.is_within and has_moved else rung - 1
+            return Climb(knob.name, tuple(steps), taken, has_arrived=True, ends=ends), None
     # A ladder of two rungs has one comparison only, which then has to do.
     has_arrived = len(knob.rungs) == 2 and n_agreeing == 1
     return Climb(knob.name, tuple(steps), len(knob.rungs) - 1, has_arrived=has_arrived), None

@@ -80,6 +80,11 @@ def _reason(series: Series, plan: Plan, best: SpectrumDocument | None) -> str:
 def _climb_words(series: Series, climb: Climb) -> str:
     knob = next(knob for knob in series.knobs if knob.name == climb.knob)
     where = "still climbing" if climb.rung is None else knob.describe(climb.rung)
+    if climb.ends is not None:
+        i = series.knobs.index(knob)
+        ends = (climb.ends.lower[i], climb.ends.upper[i])
+        lower, upper = (knob.describe(rung).removeprefix(knob.name).strip() for rung in ends)
+        return f"{where}; {lower} to {upper}: {comparison_words(climb.ends)}"
     last = climb.comparisons[-1] if climb.comparisons else None
     return where if last is None else f"{where}; last step: {comparison_words(last)}"
 
@@ -138,6 +143,7 @@ def certificate_record(
                     "rung": climb.rung,
                     "has_arrived": climb.has_arrived,
                     "comparisons": [_comparison_dict(c) for c in climb.comparisons],
+                    "ends": None if climb.ends is None else _comparison_dict(climb.ends),
                 }
                 for climb in plan.climbs
             ],

@@ -5,6 +5,8 @@ Grammar: the FEFF10 user's guide, and itoken.f90 of the source (cards are recogn
 
 from __future__ import annotations
 
+from math import log
+
 from whiteline.absorber import Absorber
 from whiteline.calculators.feff.cluster import Cluster, build_cluster
 from whiteline.calculators.feff.parameters import Elnes, FeffParameters, SpinMode
@@ -12,6 +14,9 @@ from whiteline.calculators.feff.plan import SubRun, plan_runs
 from whiteline.calculators.interface import Estimate
 
 __all__ = ["estimate_cost", "write_inputs"]
+
+# What FEFF takes for every element of these cards when it is left to it.
+_L_MAX_OF_FEFF = 3
 
 
 def write_inputs(absorber: Absorber, parameters: FeffParameters) -> dict[str, str]:
@@ -109,13 +114,28 @@ def _elnes(elnes: Elnes, grid: str) -> list[str]:
 
 
 def estimate_cost(cluster: Cluster, parameters: FeffParameters, *, n_runs: int = 1) -> Estimate:
-    """Return a rough cost: full multiple scattering inverts a matrix that grows with the cluster.
+    """Return a rough cost: full multiple scattering inverts a matrix of atoms and angular momenta at every energy.
 
-    The constants are a fit to anatase at seven pairs of radii on one core of 2024; other machines and chemistries
-    differ by a factor of two or so, which is enough for a progress bar. Two spins double the matrix, and an oriented
-    energy-loss spectrum solves for more elements of it.
+    The constants are a fit to anatase at eight pairs of radii and three angular momenta on one core of 2024; other
+    machines and chemistries differ by a factor of two or so, which is enough for a progress bar and to order the rungs
+    of a convergence. Two spins double the matrix, and an oriented energy-loss spectrum solves for more elements of it.
     """
-    size = 2 if parameters.spin is not SpinMode.NONE else 1
-    n_fms = size * cluster.n_within(parameters.fms_radius)
-    scf = 0.051 * cluster.n_within(parameters.scf_radius) ** 1.85 if parameters.scf_radius else 0.0
-    return Estimate(cpu_time=n_runs * (3.0 + 1.9e-4 * n_fms**3 + scf), memory=30.0 + 0.0134 * n_fms**2)
+    l_max = parameters.l_max if parameters.l_max >= 0 else _L_MAX_OF_FEFF
+    n = (l_max + 1) ** 2 * cluster.n_within(parameters.fms_radius) * (1 if parameters.spin is SpinMode.NONE else 2)
+    fms = _n_energies(parameters) * (8.2e-8 * n**2 + 8.1e-11 * n**3)
+    scf = 0.064 * cluster.n_within(parameters.scf_radius) ** 1.85 if parameters.scf_radius else 0.0
+    scf *= max(1.0, (l_max + 1) / (_L_MAX_OF_FEFF + 1)) ** 1.5
+    return Estimate(cpu_time=n_runs * (3.0 + fms + scf), memory=30.0 + 5.2e-5 * n**2)
+
+
+def _n_energies(parameters: FeffParameters) -> float:
+    """Return about how many energies FEFF computes."""
+    if not parameters.energy_grid:
+        return 2.0 * parameters.k_max / parameters.k_step
+    # The steps of an exponential grid grow by their own factor.
+    return sum(
+        log(max(segment.stop, 1e-3) / max(segment.start, 1e-3)) / segment.step
+        if segment.kind == "exp_grid"
+        else (segment.stop - segment.start) / segment.step
+        for segment in parameters.energy_grid
+    )

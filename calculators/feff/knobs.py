@@ -15,27 +15,24 @@ _RADII = (
     Knob("scf_radius", (3.0, 4.0, 5.0, 6.0, 7.0, 8.0), "Å"),
     Knob("fms_radius", (4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0), "Å"),
 )
-_OTHERS = (
-    Knob("l_max", (2, 3, 4, 5)),
-    Knob(
-        "energy_grid",
-        tuple(
-            [
-                {"kind": "k_grid", "start": -1.0, "stop": 0.0, "step": step},
-                {"kind": "k_grid", "start": 0.0, "stop": 6.0, "step": step},
-            ]
-            for step in _STEPS
-        ),
-        "1/Å",
-        tuple(f"step {step:g}" for step in _STEPS),
-    ),
-)
+_L_MAX = Knob("l_max", (2, 3, 4, 5))
 
 
 def find_knobs(parameters: FeffParameters) -> tuple[Knob, ...]:
     """Return the ladders: radii of self-consistency and of full multiple scattering, angular momentum, energy grid.
 
-    The atoms listed reach as far as the largest cluster on every rung, so that a radius is all that a rung changes.
+    The atoms listed reach as far as the largest cluster on every rung, so that a radius is all that a rung changes. The
+    energy grid ends at `k_max`: beyond it FEFF would spend half of its time on what the comparison does not see.
     """
     listed = max(parameters.cluster_radius, *(knob.rungs[-1] for knob in _RADII))
-    return (*(replace(knob, fixed={"cluster_radius": listed}) for knob in _RADII), *_OTHERS)
+    segments = ((-1.0, 0.0), (0.0, parameters.k_max))
+    grids = Knob(
+        "energy_grid",
+        tuple(
+            [{"kind": "k_grid", "start": start, "stop": stop, "step": step} for start, stop in segments]
+            for step in _STEPS
+        ),
+        "1/Å",
+        tuple(f"step {step:g}" for step in _STEPS),
+    )
+    return (*(replace(knob, fixed={"cluster_radius": listed}) for knob in _RADII), _L_MAX, grids)

@@ -105,6 +105,18 @@ def test_two_neighbours_that_agree_once_are_not_enough() -> None:
     assert [step.is_within for step in plan.climbs[0].comparisons][:2] == [True, False]
 
 
+def test_the_lowest_of_three_is_taken_where_the_highest_brings_nothing() -> None:
+    steep, _ = run(Series(knobs(6)), lambda p: spectrum(0.3 if p[0] < 2 else 1e-4 / 4 ** p[0]))
+    even, _ = run(Series(knobs(6)), lambda p: spectrum(0.3 if p[0] < 2 else 0.032 - 0.008 * p[0]))
+    assert steep.best == (2,)
+    assert even.best == (3,)
+    for plan, taken in ((steep, True), (even, False)):
+        ends = plan.climbs[0].ends
+        assert ends is not None
+        assert (ends.lower, ends.upper, ends.is_within) == ((2,), (4,), taken)
+        assert all(step.is_within for step in plan.climbs[0].comparisons[-2:])
+
+
 def test_knobs_that_only_matter_together_are_caught_by_the_confirmation() -> None:
     """With the other knob at its start neither shows an error; together they do."""
     errors = [0.1, 0.1, 0.03, 0.0005, 0.0, 0.0]
