@@ -20,7 +20,6 @@ __all__ = ["Segment", "best_shift", "overlap_penalty", "sample_overlap", "segmen
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
-_EDGE_TOLERANCE = 2.0  # [eV] between the steepest rises of aligned curves
 _PENALTY = 0.9
 _MIN_POINTS = 4  # what a cubic needs
 
@@ -90,11 +89,13 @@ def best_shift(
     onset: float = 0.02,
     window: float | None = 35.0,
     n_grid: int = 300,
+    edge_tolerance: float | None = 2.0,
 ) -> float:
     """Return the shift [eV] that is added to the axis of `b` to bring it onto `a`.
 
     The onsets are put together first; from there the shift with the largest cosine is sought. If it leaves
-    the steepest rises more than 2 eV apart, the local maximum nearest to their coincidence is taken instead.
+    the steepest rises more than `edge_tolerance` apart, the local maximum nearest to their coincidence is taken
+    instead.
 
     Args:
         a: Spectrum that stays.
@@ -104,6 +105,8 @@ def best_shift(
         onset: Fraction of the maximum where a curve starts.
         window: Range compared from the onset [eV]; everything when None.
         n_grid: Points of the common grid in the overlap.
+        edge_tolerance: Largest distance of the steepest rises [eV]; None does not look at them. Spectra with sharp
+            lines may have their steepest rise at any of them.
 
     Raises:
         InputError: A spectrum has no edge or too few points.
@@ -126,7 +129,7 @@ def best_shift(
     score *= overlap_penalty(one, two, overlap)
     best = int(np.argmax(score))
     by_edge = _steepest(one) - _steepest(two)
-    if abs(shifts[best] - by_edge) > _EDGE_TOLERANCE:
+    if edge_tolerance is not None and abs(shifts[best] - by_edge) > edge_tolerance:
         inner = np.flatnonzero((score[1:-1] >= score[:-2]) & (score[1:-1] >= score[2:])) + 1
         if inner.size:
             best = int(inner[np.argmin(np.abs(shifts[inner] - by_edge))])

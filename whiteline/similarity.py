@@ -60,6 +60,7 @@ def compare(
     max_shift: float = 12.0,
     step: float = 0.01,
     n_grid: int = 300,
+    edge_tolerance: float | None = 2.0,
 ) -> Similarity:
     """Return how alike two spectra are, after the best rigid shift.
 
@@ -76,6 +77,7 @@ def compare(
         max_shift: Largest shift tried either way from coinciding onsets [eV].
         step: Distance of the shifts tried [eV].
         n_grid: Points of the common grid.
+        edge_tolerance: Largest distance of the steepest rises after the shift [eV]; None does not look at them.
 
     Raises:
         InputError: A spectrum is zero, constant or too short, or the two do not overlap.
@@ -89,7 +91,16 @@ def compare(
     """
     shift = 0.0
     if align:
-        shift = best_shift(a, b, max_shift=max_shift, step=step, onset=onset, window=window, n_grid=n_grid)
+        shift = best_shift(
+            a,
+            b,
+            max_shift=max_shift,
+            step=step,
+            onset=onset,
+            window=window,
+            n_grid=n_grid,
+            edge_tolerance=edge_tolerance,
+        )
     one, two = (segment(s, onset=onset, window=window) for s in (a, b))
     grids, ones, twos, overlaps = sample_overlap(one, two, np.array([shift]), n_grid=n_grid)
     factor = float(overlap_penalty(one, two, overlaps)[0])

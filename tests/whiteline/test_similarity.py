@@ -194,3 +194,19 @@ def test_curves_without_area_or_of_other_length_are_refused() -> None:
         cosine(AXIS, AXIS[1:])
     with pytest.raises(InputError, match="zero everywhere"):
         cosine(AXIS, 0 * AXIS)
+
+
+def test_lines_of_equal_steepness_do_not_move_spectra_that_lie_on_one_another() -> None:
+    """A little noise decides which of many lines is the steepest; the cosine still knows where they lie."""
+    axis = np.linspace(-5.0, 45.0, 1001)
+
+    def lines(steepest: int) -> Spectrum:
+        heights = [1.05 if i == steepest else 1.0 for i in range(8)]
+        mu = sum(h * np.exp(-(((axis - 4.3 * i - 0.2 * i**2) / 0.4) ** 2)) for i, h in enumerate(heights))
+        return Spectrum(axis, 0.05 * np.arctan(axis) + 0.1 + mu, energy_reference=EnergyReference.FERMI)
+
+    checked = compare(lines(1), lines(5))
+    unchecked = compare(lines(1), lines(5), edge_tolerance=None)
+    assert abs(checked.shift) > 2
+    assert abs(unchecked.shift) < 0.05
+    assert unchecked.spearman > 0.999 > checked.spearman
