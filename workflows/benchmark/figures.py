@@ -41,7 +41,7 @@ _N_COLUMNS = 3
 
 
 def draw_figures(benchmark: Benchmark, agreements: Agreements, folder: Path) -> dict[str, Path]:
-    """Write the figures as PNG; return their files by title.
+    """Write the figures as PNG, for the page, and as PDF, for papers; return the PNG files by title.
 
     There is one of all materials, one of the distances between codes, and one of each material, or of each of its
     sites where no two codes have the whole material.
@@ -70,6 +70,7 @@ def draw_figures(benchmark: Benchmark, agreements: Agreements, folder: Path) -> 
     for title, (name, figure) in figures.items():
         paths[title] = folder / f"{name}.png"
         save_figure(figure, paths[title])
+        save_figure(figure, paths[title].with_suffix(".pdf"))
     return paths
 
 

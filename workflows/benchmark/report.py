@@ -41,7 +41,7 @@ def make_report_folder(folder: Path) -> None:
 
 
 def write_report(run: BenchmarkRun, folder: Path) -> Agreements:
-    """Compare the codes and write `report.html`, `results.json` and `figures/*.png`.
+    """Compare the codes and write `report.html`, `results.json` and `figures/*.png` and `.pdf`.
 
     Args:
         run: Spectra of all codes.

@@ -78,6 +78,7 @@ def test_results_are_numbers_by_schema_version_and_every_figure_is_a_file(report
     assert {s["code"]: s["broadening"] for s in results["sites"]}["exciting"] == pytest.approx(1.78)
     assert list(results["figures"]) == ["Distance between codes", "mp-1203, site 0"]
     for name in results["figures"].values():
+        assert (report / name).with_suffix(".pdf").read_bytes().startswith(b"%PDF")
         assert (report / name).read_bytes().startswith(b"\x89PNG")
 
 
