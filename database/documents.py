@@ -17,19 +17,22 @@ from whiteline.status import Check, Status
 
 __all__ = ["SPECTRUM_SCHEMA_VERSION", "DocumentKind", "SpectrumDocument", "json_text", "utc_text"]
 
-SPECTRUM_SCHEMA_VERSION = 1
+SPECTRUM_SCHEMA_VERSION = 2
 _HEX = frozenset("0123456789abcdef")
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 # One function a step: the entry at `n` turns a dictionary of schema version n into one of version n + 1.
-_UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+_UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    1: lambda data: {**data, "schema_version": 2, "licence": "", "citation": ""},
+}
 
 
 class DocumentKind(StrEnum):
-    """Whether a spectrum belongs to one absorbing site or to a whole material."""
+    """Whether a spectrum was computed for one absorbing site or a whole material, or was measured."""
 
     SITE = "site"
     MATERIAL = "material"
+    MEASURED = "measured"
 
 
 def json_text(value: Any, *, what: str) -> str:
@@ -67,11 +70,14 @@ def utc_text(moment: str | datetime) -> str:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SpectrumDocument:
-    """One calculation as it is stored.
+    """One calculation, or one measurement, as it is stored.
+
+    What is not known of the sample is empty: text and elements, the structure, and 0 for the space group. What was
+    measured has `code` "experiment" and is `converged`: nothing is left to be done.
 
     Attributes:
         id: Content hash of the calculation, lower-case hexadecimal.
-        kind: Spectrum of one site, or of a material.
+        kind: Spectrum of one site, of a material, or of a measured sample.
         spectrum: What was computed; None if, and only if, the calculation failed.
         status: How it ended, and `reason` why it did not end well.
         checks: Convergence and sanity checks.
@@ -88,7 +94,9 @@ class SpectrumDocument:
         site_id: Content hash of the site; empty for a material.
         site_index: Index of the site in the user's structure; None for a material.
         multiplicity: How many sites of the structure this one stands for.
-        source: File or database entry that the structure came from.
+        source: File or database entry that the structure, or an ingested spectrum, came from.
+        licence: Under which the spectrum may be used, e.g. `CC-BY-4.0`.
+        citation: What to cite, a DOI where there is one.
         parents: Ids of the spectra that this one was made from.
         created_at: ISO 8601, UTC, milliseconds.
     """
@@ -116,6 +124,8 @@ class SpectrumDocument:
     site_index: int | None = None
     multiplicity: int = 1
     source: str = ""
+    licence: str = ""
+    citation: str = ""
     parents: tuple[str, ...] = ()
     created_at: str = field(default_factory=utc_now)
 
@@ -173,6 +183,8 @@ class SpectrumDocument:
             "site_index": self.site_index,
             "multiplicity": self.multiplicity,
             "source": self.source,
+            "licence": self.licence,
+            "citation": self.citation,
             "parents": list(self.parents),
             "created_at": self.created_at,
         }

@@ -324,7 +324,8 @@ def _pack_spectrum(document: SpectrumDocument) -> Stored:
         "elements": metadata["elements"],
         "parameters": parameters,
         "facts": list(facts(parameters)),
-        "details": {name: metadata[name] for name in ("schema_version", "checks", "parents")} | {"spectrum": described},
+        "details": {name: metadata[name] for name in ("schema_version", "checks", "parents", "licence", "citation")}
+        | {"spectrum": described},
         "structure_key": pack_structure(document).key,
         "n_points": arrays.n_points if arrays else 0,
         "energy_min": arrays.energy_min if arrays else None,

@@ -270,7 +270,9 @@ def _pack(group: Sequence[tuple[SpectrumDocument, ProvenanceRecord | None]]) -> 
 def _pack_one(document: SpectrumDocument, record: ProvenanceRecord | None, structure: StoredStructure) -> _Packed:
     metadata = document.metadata()
     described, arrays = pack_spectrum(document)
-    details = {name: metadata[name] for name in ("schema_version", "checks", "elements", "parents")}
+    details = {
+        name: metadata[name] for name in ("schema_version", "checks", "elements", "parents", "licence", "citation")
+    }
     extent = (arrays.n_points, arrays.energy_min, arrays.energy_max) if arrays else (0, None, None)
     what = f"document {document.id}"
     return _Packed(

@@ -11,13 +11,14 @@ from whiteline.errors import InputError, ParameterError, ParseError, SchemaVersi
 from whiteline.status import Status
 
 
-def test_document_of_version_one_loads_and_writes_the_same(artefact: dict[str, Any]) -> None:
+def test_document_of_version_one_loads_and_loses_nothing(artefact: dict[str, Any]) -> None:
     assert artefact["schema_version"] == 1
     document = SpectrumDocument.from_dict(artefact)
     assert document.status is Status.UNCONVERGED
     assert document.spectrum is not None
     assert document.spectrum.n_energy == 40
-    assert json.loads(json.dumps(document.to_dict())) == artefact
+    added = {"schema_version": 2, "licence": "", "citation": ""}
+    assert json.loads(json.dumps(document.to_dict())) == {**artefact, **added}
 
 
 def test_every_version_step_has_one_upgrade() -> None:
@@ -26,7 +27,7 @@ def test_every_version_step_has_one_upgrade() -> None:
 
 def test_older_document_passes_through_every_upgrade(artefact: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     steps = {
-        1: lambda data: {**data, "source": data["source"] + "+1"},
+        1: lambda data: {**data, "source": data["source"] + "+1", "licence": "", "citation": ""},
         2: lambda data: {**data, "source": data["source"] + "+2"},
     }
     monkeypatch.setattr(documents_module, "SPECTRUM_SCHEMA_VERSION", 3)
@@ -43,6 +44,22 @@ def test_newer_document_is_refused_with_a_remedy(artefact: dict[str, Any]) -> No
 def test_cut_document_is_named_as_such(artefact: dict[str, Any], missing: str) -> None:
     with pytest.raises(ParseError, match=missing):
         SpectrumDocument.from_dict({k: v for k, v in artefact.items() if k != missing})
+
+
+def test_a_measured_spectrum_needs_no_structure(artefact: dict[str, Any]) -> None:
+    unknown = {"structure": {}, "structure_id": "", "space_group": 0, "space_group_symbol": ""}
+    bare = {**unknown, "formula": "", "chemical_system": "", "elements": []}
+    measured = {
+        **artefact,
+        **bare,
+        "kind": "measured",
+        "status": "converged",
+        "code": "experiment",
+        "licence": "CC0-1.0",
+    }
+    stored = SpectrumDocument.from_dict({**measured, "schema_version": 2, "citation": ""})
+    assert (stored.kind.value, stored.elements, stored.licence) == ("measured", (), "CC0-1.0")
+    assert SpectrumDocument.from_dict(stored.to_dict()).to_dict() == stored.to_dict()
 
 
 def test_only_a_failed_document_goes_without_spectrum(artefact: dict[str, Any]) -> None:

@@ -1,0 +1,179 @@
+"""What do converged parameters cost, and how far from the limit are they, beside fixed ones?
+
+    python benchmarks/feff_convergence.py --scratch /tmp/feff-convergence [--materials KCl,ZnS]
+
+Converges crystals with FEFF in all knobs at the default tolerance, and computes each with a tight reference and with
+the fixed parameters of the Materials Project and of Lightshow. All are held against the reference over the window of
+the tolerance. Times are wall times of one process, as stored; those of a series are the sum over its rungs. What is in
+the scratch folder is not computed again. Writes benchmarks/results/feff_convergence.json; with some of the materials
+only, it computes these and leaves the results file alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pymatgen.core import Lattice, Structure
+
+from whiteline.convergence import Tolerance, similarity_within
+from whiteline.database import open_store
+from whiteline.database.documents import SpectrumDocument
+from whiteline.settings import Settings
+from whiteline.spectrum import Spectrum
+from whiteline.structures import NamedStructure
+from whiteline.workflows.certificate import ACTIVITY
+from whiteline.workflows.material import converge_materials, run_materials
+
+RESULTS = Path(__file__).parent / "results" / "feff_convergence.json"
+
+# Everything at once: the largest clusters of the ladders and the finest grid, with the angular momenta that FEFF takes.
+TIGHT: dict[str, Any] = {
+    "scf_radius": 8.0,
+    "fms_radius": 10.0,
+    "l_max": 3,
+    "energy_grid": [
+        {"kind": "k_grid", "start": -1.0, "stop": 0.0, "step": 0.025},
+        {"kind": "k_grid", "start": 0.0, "stop": 4.0, "step": 0.025},
+    ],
+}
+
+
+@dataclass(frozen=True)
+class Material:
+    """A crystal of two elements at special positions.
+
+    Attributes:
+        space_group: Its symbol.
+        length: Edge of the cubic cell [Å].
+        sites: Fractional coordinates of one atom of each element.
+        absorber: The element that absorbs, at its K edge.
+        source: Where the length is from.
+    """
+
+    space_group: str
+    length: float
+    sites: Mapping[str, tuple[float, float, float]]
+    absorber: str
+    source: str
+
+    @property
+    def structure(self) -> Structure:
+        """The crystal."""
+        return Structure.from_spacegroup(
+            self.space_group, Lattice.cubic(self.length), list(self.sites), list(self.sites.values())
+        )
+
+
+_ORIGIN, _QUARTER, _HALF = (0.0, 0.0, 0.0), (0.25, 0.25, 0.25), (0.5, 0.5, 0.5)
+_WYCKOFF = "R. W. G. Wyckoff, Crystal Structures, 2nd ed., vol. 1, Interscience (1963)"
+MATERIALS = {
+    "KCl": Material("Fm-3m", 6.293, {"K": _ORIGIN, "Cl": _HALF}, "K", _WYCKOFF),
+    "K2O": Material("Fm-3m", 6.436, {"K": _QUARTER, "O": _ORIGIN}, "K", _WYCKOFF),
+    "CuBr": Material("F-43m", 5.6905, {"Cu": _ORIGIN, "Br": _QUARTER}, "Cu", _WYCKOFF),
+    "ZnS": Material("F-43m", 5.4093, {"Zn": _ORIGIN, "S": _QUARTER}, "Zn", _WYCKOFF),
+    "GaAs": Material("F-43m", 5.6537, {"Ga": _ORIGIN, "As": _QUARTER}, "Ga", _WYCKOFF),
+}
+FIXED: dict[str, tuple[str, dict[str, Any]]] = {
+    "tight": ("standard", TIGHT),
+    "Materials Project": ("published:materials-project", {}),
+    "Lightshow": ("published:lightshow", {}),
+}
+
+
+def measure_material(name: str, material: Material, settings: Settings) -> dict[str, Any]:
+    """Return the errors and times of one material; what is stored is not computed again."""
+    structures = [NamedStructure(material.structure, name, name)]
+    series = converge_materials(structures, material.absorber, settings=settings)[0].sites[0]
+    fixed = {
+        label: run_materials(structures, material.absorber, preset=preset, parameters=values, settings=settings)[0]
+        for label, (preset, values) in FIXED.items()
+    }
+    reference = _spectrum(fixed["tight"].sites[0])
+    with open_store(settings.database) as store:
+        (certificate,) = [r for r in store.records(series.id) if r.activity == ACTIVITY][-1:]
+        seconds = {label: store.records(result.sites[0].id)[-1].wall_time for label, result in fixed.items()}
+    points = {tuple(point["rungs"]): point for point in certificate.parameters["points"]}
+    best = points[tuple(certificate.parameters["best"])]
+    tight_s = seconds["tight"]
+    rows = {
+        label: {
+            "status": result.sites[0].status.value,
+            "seconds": round(seconds[label], 1),
+            **_errors(reference, _spectrum(result.sites[0])),
+        }
+        for label, result in fixed.items()
+    }
+    return {
+        "name": name,
+        "absorber": material.absorber,
+        "source": material.source,
+        "fixed": rows,
+        "converged": {
+            "status": series.status.value,
+            "words": best["words"],
+            "n_rungs": len(points),
+            "seconds": round(best["seconds"], 1),
+            "series_seconds": round(sum(point["seconds"] for point in points.values()), 1),
+            "cheaper_than_tight": round(tight_s / best["seconds"], 2),
+            "series_cheaper_than_tight": round(tight_s / sum(point["seconds"] for point in points.values()), 2),
+            **_errors(reference, _spectrum(series)),
+        },
+    }
+
+
+def _spectrum(document: SpectrumDocument) -> Spectrum:
+    if document.spectrum is None:
+        raise SystemExit(f"{document.formula}: {document.fidelity} has no spectrum: {document.reason}")
+    return document.spectrum
+
+
+def _errors(reference: Spectrum, spectrum: Spectrum) -> dict[str, Any]:
+    similarity = similarity_within(reference, spectrum, Tolerance().window)
+    return {
+        "one_minus_spearman": 1 - similarity.spearman,
+        "area_difference": similarity.area_difference,
+        "shift_ev": similarity.shift,
+        "is_within_tolerance": Tolerance().holds(similarity),
+    }
+
+
+def main() -> None:
+    """Compute what is missing, print the rows and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scratch", type=Path, required=True)
+    parser.add_argument("--materials", default=",".join(MATERIALS))
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    arguments.scratch.mkdir(parents=True, exist_ok=True)
+    settings = Settings(
+        database=f"{arguments.scratch.resolve()}/spectra.db", run_directory=arguments.scratch.resolve() / "runs"
+    )
+    rows = []
+    for name in arguments.materials.split(","):
+        rows.append(measure_material(name, MATERIALS[name], settings))
+        print(json.dumps(rows[-1], indent=1), flush=True)
+    if len(rows) == len(MATERIALS):
+        RESULTS.write_text(
+            json.dumps(
+                {
+                    "tolerance": {
+                        "spearman": Tolerance().spearman,
+                        "area": Tolerance().area,
+                        "shift": Tolerance().shift,
+                    },
+                    "rows": rows,
+                },
+                indent=1,
+            )
+            + "\n"
+        )
+
+
+if __name__ == "__main__":
+    main()
