@@ -72,7 +72,7 @@ def _draw_rungs(
     axes.set_yticks([])
     axes.set_ylabel("Intensity")
     if axes.get_legend_handles_labels()[0]:  # none where every rung failed
-        axes.legend(fontsize=7, frameon=False, loc="lower right")
+        axes.legend(fontsize=7, edgecolor="none", framealpha=0.8, loc="upper right")
     axes.spines[["top", "right"]].set_visible(False)
 
 

@@ -87,7 +87,9 @@ def _plot_certificate(ids: list[str], output: Path, title: str, database: str | 
         certificate = records[-1].parameters
         rungs = [store.find_by_id(point["id"]) for point in certificate["points"]]
     spectra = {rung.id: rung.spectrum for rung in rungs if rung is not None and rung.spectrum is not None}
-    save_figure(plot_convergence(certificate, spectra, title=title or _label(document)), output)
+    site = f", site {document.site_index}" if document.site_index is not None else ""
+    title = title or f"{document.formula}, {document.absorber} {document.edge}{site}, {document.fidelity}"
+    save_figure(plot_convergence(certificate, spectra, title=title), output)
     typer.echo(f"wrote {output}")
 
 
