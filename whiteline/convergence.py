@@ -95,7 +95,7 @@ class Tolerance(MSONable):
 
     spearman: float = 0.005
     area: float = 0.02
-    shift: float = 0.2
+    shift: float = 0.5
     window: float = 35.0
 
     def __post_init__(self) -> None:
