@@ -32,7 +32,7 @@ from whiteline.workflows.material import converge_materials, run_materials
 
 RESULTS = Path(__file__).parent / "results" / "feff_convergence.json"
 
-# Everything at once: the largest clusters of the ladders, the finest grid, and one angular momentum more than FEFF takes.
+# Everything at once: the largest clusters of the ladders, the finest grid, an angular momentum more than FEFF takes.
 TIGHT: dict[str, Any] = {
     "scf_radius": 8.0,
     "fms_radius": 10.0,
@@ -46,7 +46,7 @@ TIGHT: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Material:
-    """A crystal of two elements at special positions.
+    """A crystal of one or two elements at special positions.
 
     Attributes:
         space_group: Its symbol.
@@ -74,9 +74,9 @@ _ORIGIN, _QUARTER, _HALF = (0.0, 0.0, 0.0), (0.25, 0.25, 0.25), (0.5, 0.5, 0.5)
 MATERIALS = {
     "KI": Material("Fm-3m", 7.07, {"K": _ORIGIN, "I": _HALF}, "K"),
     "RbBr": Material("Fm-3m", 6.89, {"Rb": _ORIGIN, "Br": _HALF}, "Br"),
+    "RbI": Material("Fm-3m", 7.34, {"Rb": _ORIGIN, "I": _HALF}, "Rb"),
+    "K": Material("Im-3m", 5.33, {"K": _ORIGIN}, "K"),
     "CdTe": Material("F-43m", 6.48, {"Cd": _ORIGIN, "Te": _QUARTER}, "Te"),
-    "InSb": Material("F-43m", 6.48, {"In": _ORIGIN, "Sb": _QUARTER}, "In"),
-    "PbTe": Material("Fm-3m", 6.46, {"Pb": _ORIGIN, "Te": _HALF}, "Te"),
 }
 FIXED: dict[str, tuple[str, dict[str, Any]]] = {
     "tight": ("standard", TIGHT),

@@ -162,9 +162,48 @@ def published() -> str:
     return "\n".join(lines)
 
 
+def converged() -> str:
+    """Return the table of converged parameters beside fixed ones."""
+    lines = [
+        "| crystal, edge | parameters | 1 − ρ | area | shift (eV) | time | tight reference takes |",
+        "|---|---|--:|--:|--:|--:|--:|",
+    ]
+    for row in load("feff_convergence")["rows"]:
+        tight_s = row["fixed"]["tight"]["seconds"]
+        found = row["converged"]
+        results = {f"converged: {found['words']}": found} | {
+            name: row["fixed"][name] for name in ("Materials Project", "Lightshow")
+        }
+        for name, result in results.items():
+            outside = "" if result["is_within_tolerance"] else " (outside)"
+            lines.append(
+                f"| {row['name']}, {row['absorber']} K | {name} | {result['one_minus_spearman']:.4f}{outside} "
+                f"| {result['area_difference']:.4f} | {result['shift_ev']:+.2f} | {result['seconds']:.0f} s "
+                f"| {tight_s / result['seconds']:.1f} × as long |"
+            )
+    return "\n".join(lines)
+
+
+def series() -> str:
+    """Return the table of real series."""
+    lines = [
+        "| site | code | verdict | taken | points | all points | that point | f to f + 1: 1 − ρ, area, shift (eV) |",
+        "|---|---|---|---|--:|--:|--:|---|",
+    ]
+    for row in load("convergence_examples")["rows"]:
+        step = row["confirmed"]
+        lines.append(
+            f"| {row['name']}, {row['absorber']}{row['site']} K | {row['code']} | {row['verdict']} | {row['words']} "
+            f"| {row['n_rungs']} | {row['series_seconds']:.0f} s | {row['seconds']:.0f} s "
+            f"| {step['one_minus_spearman']:.4f}, {step['area_difference']:.4f}, {step['shift_ev']:+.2f} |"
+        )
+    return "\n".join(lines)
+
+
 # The blocks of each document.
 DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"reference": reference, "presets": presets, "overhead": overhead, "store": store},
+    "docs/convergence.md": {"converged": converged, "series": series},
     "docs/engines.md": {"examples": examples, "writing": writing, "published": published},
 }
 

@@ -5,7 +5,7 @@ one is decided by the cost of the next rung. A knob has arrived when the spectra
 with neighbour, within the tolerance. The middle one is taken, or the lowest where the highest brings next to nothing
 (and rungs below it were seen to differ).
 All knobs on their rungs together are then held against all of them one rung higher, and one lower, which says what the
-last rung bought. Where the higher point differs, it takes the place of the lower and is held against the next.
+last rung bought. Where the higher point differs, knobs follow to it one by one, the cheapest first, until it does not.
 
 Nothing here computes or stores. The plan is a function of what has been measured, so that a series that was killed goes
 on by asking again.
@@ -297,20 +297,13 @@ def plan_next(
         wanted += [missing] if missing is not None else []
     if wanted:
         return _go_on(min(wanted, key=cost), series, measured, tuple(climbs), (), cost)
-    confirmations: list[Comparison] = []
     final = tuple(climb.rung if climb.rung is not None else 0 for climb in climbs)
-    while True:
-        higher = series.moved(final, 1)
-        for point in (final, higher):
-            if point not in measured:
-                return _go_on(point, series, measured, tuple(climbs), tuple(confirmations), cost)
-        if higher == final:
-            return _end_at_top(final, climbs, confirmations, measured)
-        step = comparisons(final, higher)
-        confirmations.append(step)
-        if step.is_within:
-            break
-        final = higher
+    confirmation = _confirm(final, comparisons, cost)
+    final, confirmations = confirmation.final, confirmation.steps
+    if confirmation.missing is not None:
+        return _go_on(confirmation.missing, series, measured, tuple(climbs), tuple(confirmations), cost)
+    if confirmation.is_at_top:
+        return _end_at_top(final, climbs, confirmations, measured)
     lower = series.moved(final, -1)
     if lower != final:
         if lower not in measured:
@@ -345,6 +338,75 @@ class _Comparisons:
         except InputError as error:
             return Comparison(lower, upper, None, is_within=False, reason=str(error))
         return Comparison(lower, upper, similarity, is_within=tolerance.holds(similarity))
+
+
+@dataclass
+class _Confirmation:
+    """How far the confirmation of a final point has come.
+
+    Attributes:
+        final: The point that is confirmed, or is to be.
+        steps: Comparisons so far.
+        missing: The point that has to be computed to go on.
+        is_at_top: Whether a ladder ended before the spectra agreed.
+    """
+
+    final: Point
+    steps: list[Comparison] = field(default_factory=list)
+    missing: Point | None = None
+    is_at_top: bool = False
+
+
+def _confirm(final: Point, comparisons: _Comparisons, cost: Callable[[Point], float]) -> _Confirmation:
+    """Hold the point where the climbs ended against the one with every knob a rung higher.
+
+    Where they differ, the knobs follow to the higher point one by one, the cheapest first, until they agree: raising
+    all of them at once would ask for a point above that costs many times more. Those that were raised have nothing
+    above them yet, and are held against one more rung of theirs alone.
+    """
+    series, measured = comparisons.series, comparisons.measured
+    state = _Confirmation(final)
+
+    def holds(upper: Point) -> bool | None:
+        state.missing = next((point for point in (state.final, upper) if point not in measured), None)
+        if state.missing is not None:
+            return None
+        state.steps.append(comparisons(state.final, upper))
+        return state.steps[-1].is_within
+
+    ceiling = series.moved(final, 1)
+    while (answer := holds(ceiling) if ceiling != state.final else False) is False:
+        if ceiling == state.final:
+            # Nothing is above: the highest point of all ladders, which may have been computed already or not.
+            state.missing = None if ceiling in measured else ceiling
+            state.is_at_top = state.missing is None
+            return state
+        state.final = min(_raised(state.final, ceiling), key=cost)
+        if state.final == ceiling:
+            ceiling = series.moved(ceiling, 1)
+    if answer is None:
+        return state
+    followed = [i for i, (rung, limit) in enumerate(zip(state.final, ceiling, strict=True)) if rung == limit]
+    while True:
+        upper = tuple(
+            min(rung + 1, len(knob.rungs) - 1) if i in followed else rung
+            for i, (rung, knob) in enumerate(zip(state.final, series.knobs, strict=True))
+        )
+        if upper == state.final:
+            state.is_at_top = not state.steps[-1].is_within
+            return state
+        if holds(upper) is not False:
+            return state
+        state.final = upper
+
+
+def _raised(point: Point, ceiling: Point) -> list[Point]:
+    """Return the points with one knob a rung nearer to the ceiling."""
+    return [
+        (*point[:i], rung + 1, *point[i + 1 :])
+        for i, (rung, limit) in enumerate(zip(point, ceiling, strict=True))
+        if rung < limit
+    ]
 
 
 def _climb(i: int, knob: Knob, comparisons: _Comparisons) -> tuple[Climb, Point | None]:

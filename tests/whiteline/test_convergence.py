@@ -128,6 +128,25 @@ def test_knobs_that_only_matter_together_are_caught_by_the_confirmation() -> Non
     assert not plan.confirmations[0].is_within
 
 
+def test_a_cheap_knob_follows_alone_where_the_higher_point_differs() -> None:
+    """The first knob matters only once the second is high: raising both again would cost a hundred times more."""
+
+    def coupled(point: Point) -> Spectrum:
+        first = 0.2 / 4 ** point[0] if point[1] >= 2 else 0.2
+        return spectrum(first, 0.1 / 4 ** point[1])
+
+    series = Series(knobs(8, 8))
+    plan, points = run(series, coupled, cost=lambda p: 2.0 ** p[0] * 100.0 ** p[1])
+    assert plan.verdict is Verdict.CONVERGED
+    assert plan.best is not None
+    start, *_ = plan.confirmations
+    assert not start.is_within
+    assert plan.best[0] > start.lower[0]
+    assert plan.best[1] == start.lower[1]
+    assert max(p[1] for p in points) == start.upper[1]
+    assert series.tolerance.holds(compare(spectrum(0.0), coupled(plan.best)))
+
+
 def test_a_ladder_of_two_rungs_that_agree_is_converged_and_one_whose_rungs_differ_is_not() -> None:
     alike, _ = run(Series(knobs(2)), lambda p: spectrum(0.0001 * p[0]))
     assert (alike.verdict, alike.best, alike.reason) == (Verdict.CONVERGED, (1,), "")
