@@ -9,15 +9,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from whiteline.database.blobs import StoredFile
     from whiteline.database.documents import SPECTRUM_SCHEMA_VERSION, DocumentKind, SpectrumDocument
     from whiteline.database.export import ExportFormat
+    from whiteline.database.migration import MigrationReport, migrate
     from whiteline.database.mongo import MongoStore
     from whiteline.database.query import SpectrumQuery
     from whiteline.database.sqlite import SQLiteStore
     from whiteline.database.store import (
         AmbiguousIdError,
+        IndexStatus,
         SpectrumStore,
         SpectrumSummary,
+        StoreStatus,
         UnknownIdError,
         open_store,
     )
@@ -27,13 +31,18 @@ __all__ = [
     "AmbiguousIdError",
     "DocumentKind",
     "ExportFormat",
+    "IndexStatus",
+    "MigrationReport",
     "MongoStore",
     "SQLiteStore",
     "SpectrumDocument",
     "SpectrumQuery",
     "SpectrumStore",
     "SpectrumSummary",
+    "StoreStatus",
+    "StoredFile",
     "UnknownIdError",
+    "migrate",
     "open_store",
 ]
 
@@ -41,6 +50,8 @@ _HOMES = {
     "SPECTRUM_SCHEMA_VERSION": "documents",
     "AmbiguousIdError": "store",
     "ExportFormat": "export",
+    "IndexStatus": "store",
+    "MigrationReport": "migration",
     "MongoStore": "mongo",
     "SQLiteStore": "sqlite",
     "SpectrumDocument": "documents",
@@ -48,7 +59,10 @@ _HOMES = {
     "SpectrumQuery": "query",
     "SpectrumStore": "store",
     "SpectrumSummary": "store",
+    "StoreStatus": "store",
+    "StoredFile": "blobs",
     "UnknownIdError": "store",
+    "migrate": "migration",
     "open_store": "store",
 }
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from whiteline.errors import InputError
 
-__all__ = ["MatrixRow", "assemble", "check_grid"]
+__all__ = ["MatrixRow", "assemble", "check_grid", "interpolate"]
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -75,7 +75,7 @@ def assemble(
                 axes[row.grid] = np.frombuffer(read_energy(ids[i_row], row.grid), dtype="<f8")
             powder = _powder(row, axes[row.grid].size)
             if row.grid != key:
-                powder = _interpolate(ids[i_row], axes[row.grid], powder, grid)
+                powder = interpolate(ids[i_row], axes[row.grid], powder, grid)
             matrix[i_row] = powder
     if is_found.all():
         return list(ids), matrix
@@ -89,13 +89,24 @@ def _powder(row: MatrixRow, n_energy: int) -> Float[Array, " axis"]:
     return powder
 
 
-def _interpolate(
-    name: str, energy: Float[Array, " axis"], powder: Float[Array, " axis"], grid: Float[Array, " energy"]
+def interpolate(
+    name: str, energy: Float[Array, " axis"], curve: Float[Array, " axis"], grid: Float[Array, " energy"]
 ) -> Float[Array, " energy"]:
+    """Return a curve between its points, linearly; at its points it keeps its values to the bit.
+
+    Args:
+        name: Id of the spectrum, for the message.
+        energy: Axis of the curve, shape (n_axis,) [eV].
+        curve: Intensity, shape (n_axis,).
+        grid: Where it is wanted, shape (n_energy,) [eV].
+
+    Raises:
+        InputError: The axis does not cover the grid.
+    """
     if grid[0] < energy[0] or grid[-1] > energy[-1]:
         raise InputError(
             f"spectrum {name} covers {energy[0]:g} to {energy[-1]:g} eV and the grid asks for {grid[0]:g} "
             f"to {grid[-1]:g} eV: choose a grid that all spectra cover, or narrow the query"
         )
-    interpolated: Array = np.interp(grid, energy, powder)
+    interpolated: Array = np.interp(grid, energy, curve)
     return interpolated

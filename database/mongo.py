@@ -2,46 +2,41 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
-from bson import Binary
 from bson.errors import BSONError
 from jaxtyping import Float
 from numpy import dtype, float64, ndarray
-from pymongo import ASCENDING, MongoClient
-from pymongo.errors import (
-    BulkWriteError,
-    ConfigurationError,
-    DuplicateKeyError,
-    InvalidName,
-    InvalidURI,
-    PyMongoError,
-)
+from pymongo import MongoClient
+from pymongo.errors import AutoReconnect, ConfigurationError, InvalidName, InvalidURI, PyMongoError
 
-from whiteline.database.documents import SpectrumDocument, json_text
+from whiteline.database.blobs import StoredFile, pack_files, unpack_file
+from whiteline.database.documents import SpectrumDocument
 from whiteline.database.matrix import assemble, check_grid
-from whiteline.database.mongo_filter import facts, filter_of, sort_of
+from whiteline.database.mongo_files import list_files, read_content, remove_files, write_files
+from whiteline.database.mongo_filter import filter_of, sort_of
+from whiteline.database.mongo_meta import Revisions, check_version, find_indexes, make_missing, read_size, read_version
+from whiteline.database.mongo_write import pack, write
 from whiteline.database.query import SpectrumQuery
 from whiteline.database.rows import (
     PLAIN_COLUMNS,
+    by_size,
+    check_plain_columns,
     grid_key,
-    pack_spectrum,
-    pack_structure,
     read_summary,
     unpack_document,
 )
-from whiteline.database.store import SpectrumSummary, UnknownIdError, resolve_id
-from whiteline.errors import ParameterError, StoreError
+from whiteline.database.store import Item, SpectrumSummary, StoreStatus, UnknownIdError, resolve_id, unknown_file
+from whiteline.errors import CorruptStoreError, ParameterError, StoreError
 from whiteline.provenance import ProvenanceRecord
 from whiteline.status import Status
 
-__all__ = ["MongoStore", "mask", "open_mongo"]
+__all__ = ["MongoStore", "connect_database", "mask", "open_mongo"]
 
 Array: TypeAlias = ndarray[Any, dtype[float64]]
 Stored: TypeAlias = dict[str, Any]
@@ -49,20 +44,8 @@ Stored: TypeAlias = dict[str, Any]
 DEFAULT_DATABASE = "whiteline"
 _TIMEOUT_MS = 5000
 _GROUP = 200
-_DUPLICATE = 11000  # MongoDB's code for a key that is already there
 _EXTENT = ("n_points", "energy_min", "energy_max")
-_NOT_SUMMARY = {"energy": 0, "components": 0, "weights": 0, "facts": 0, "details": 0}
-_INDEXES: tuple[tuple[str, ...], ...] = (
-    ("created_at",),
-    ("absorber", "edge", "created_at"),
-    ("chemical_system", "created_at"),
-    ("formula", "created_at"),
-    ("elements",),
-    ("site_id",),
-    ("structure_id",),
-    ("status",),
-    ("facts.k", "facts.v"),
-)
+_NOT_SUMMARY = {"components": 0, "weights": 0, "facts": 0, "details": 0}
 
 
 def mask(address: str) -> str:
@@ -81,16 +64,7 @@ def open_mongo(address: str, *, must_exist: bool = False) -> MongoStore:
         ParameterError: The address is malformed.
         StoreError: No server answers, or there is no store yet and there must be one.
     """
-    try:
-        client: MongoClient[Stored] = MongoClient(address, serverSelectionTimeoutMS=_TIMEOUT_MS)
-        database = client.get_default_database(DEFAULT_DATABASE)
-    except (InvalidURI, ConfigurationError, InvalidName, ValueError):
-        # Not chained: the text of these errors may repeat the password.
-        raise ParameterError(
-            f"cannot use the address {mask(address)}: expected mongodb://USER:PASSWORD@HOST:PORT/DATABASE "
-            "with a host that exists and special characters of user and password escaped as by "
-            "urllib.parse.quote_plus"
-        ) from None
+    client, database = connect_database(address)
     try:
         return MongoStore(database, address=mask(address), client=client, must_exist=must_exist)
     except BaseException:
@@ -98,37 +72,58 @@ def open_mongo(address: str, *, must_exist: bool = False) -> MongoStore:
         raise
 
 
+def connect_database(address: str) -> tuple[MongoClient[Stored], Any]:
+    """Return a client, to be closed by the caller, and the database at an address.
+
+    Raises:
+        ParameterError: The address is malformed.
+    """
+    try:
+        client: MongoClient[Stored] = MongoClient(address, serverSelectionTimeoutMS=_TIMEOUT_MS)
+        return client, client.get_default_database(DEFAULT_DATABASE)
+    except (InvalidURI, ConfigurationError, InvalidName, ValueError):
+        # Not chained: the text of these errors may repeat the password.
+        raise ParameterError(
+            f"cannot use the address {mask(address)}: expected mongodb://USER:PASSWORD@HOST:PORT/DATABASE "
+            "with a host that exists and special characters of user and password escaped as by "
+            "urllib.parse.quote_plus"
+        ) from None
+
+
 class MongoStore:
     """A store in a MongoDB database; see `SpectrumStore` for what the methods do.
 
-    A document is written structure first, then record, then spectrum: wherever a writer is killed, no
-    spectrum stands without its history. Structures stay when their last spectrum is deleted.
+    A document is written structure first, then record and files, then spectrum: wherever a writer is killed, no
+    spectrum stands without its history. Structures and axes stay when their last spectrum is deleted.
 
     Args:
         database: A `pymongo` database, or its like.
         address: What messages call it.
         client: Closed together with the store.
-        must_exist: Whether to refuse a database without spectra.
+        must_exist: Whether to refuse a database that is not a store yet.
 
     Raises:
-        StoreError: The server does not answer or refuses.
+        StoreError: The server does not answer or refuses; `SchemaVersionError` if a newer Whiteline wrote the
+            database, or an older one and it must be migrated.
     """
 
     def __init__(self, database: Any, *, address: str = "", client: Any = None, must_exist: bool = False) -> None:
         self._address = address or f"MongoDB database {database.name}"
         self._client = client
+        self._database = database
         self._spectra, self._structures, self._records = (
             database[name] for name in ("spectra", "structures", "records")
         )
         with self._explained():
-            if must_exist and "spectra" not in database.list_collection_names():
+            version = read_version(database)
+            check_version(version, self._address)
+            if must_exist and not version:
                 raise StoreError(
                     f"there is no store at {self._address} yet: compute a spectrum to make one, or give the "
                     "address of another"
                 )
-            for names in _INDEXES:
-                self._spectra.create_index([(name, ASCENDING) for name in names])
-            self._records.create_index([("spectrum_id", ASCENDING), ("record_id", ASCENDING)], unique=True)
+            if not version:
+                make_missing(database)
 
     def __repr__(self) -> str:
         return f"MongoStore({self._address!r})"
@@ -137,6 +132,11 @@ class MongoStore:
     def address(self) -> str:
         """Where the store is, without credentials."""
         return self._address
+
+    @property
+    def database(self) -> Any:
+        """The `pymongo` database, for those who look after it."""
+        return self._database
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -153,34 +153,51 @@ class MongoStore:
         with self._explained():
             self._spectra.delete_one({"_id": ""})  # no document has an empty id
 
-    def put(self, document: SpectrumDocument, record: ProvenanceRecord | None = None) -> None:
-        """Store a document in place of an earlier one with its id, and add the record to its history."""
-        structure, spectrum = _pack_structure(document), _pack_spectrum(document)
-        with self._explained():
-            _write_new(self._structures, [structure])
-            if record is not None:
-                _write_new(self._records, [_pack_record(document.id, record)])
-            _replace(self._spectra, spectrum)
+    def put(
+        self,
+        document: SpectrumDocument,
+        record: ProvenanceRecord | None = None,
+        files: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """Store a document in place of an earlier one with its id, and add record and files to what it has."""
+        self.put_many([(document, record, files)])
 
-    def put_many(self, items: Iterable[tuple[SpectrumDocument, ProvenanceRecord | None]]) -> int:
+    def put_many(self, items: Iterable[Item]) -> int:
         """Store many documents, 200 a round trip; return how many there were."""
         stream = iter(items)
         n_stored = 0
         while group := list(islice(stream, _GROUP)):
-            structures = {s["_id"]: s for s in (_pack_structure(document) for document, _ in group)}
-            records = [_pack_record(document.id, record) for document, record in group if record is not None]
-            spectra = {document.id: _pack_spectrum(document) for document, _ in group}
+            packed = pack(group)
             with self._explained():
-                _write_new(self._structures, list(structures.values()))
-                _write_new(self._records, records)
-                found = self._spectra.find({"_id": {"$in": list(spectra)}}, {"_id": 1})
-                old = {row["_id"] for row in found}
-                for spectrum_id in old:
-                    _replace(self._spectra, spectra[spectrum_id])
-                for spectrum_id in _write_new(self._spectra, [s for i, s in spectra.items() if i not in old]):
-                    _replace(self._spectra, spectra[spectrum_id])
+                try:
+                    write(self._database, packed)
+                except AutoReconnect:
+                    # The connection was lost, and perhaps is back; what has been written is written once.
+                    write(self._database, packed)
             n_stored += len(group)
         return n_stored
+
+    def put_files(self, spectrum_id: str, files: Mapping[str, bytes]) -> None:
+        """Add raw files to the document with exactly this id; those of the same name are replaced."""
+        packed = pack_files(files, spectrum_id=spectrum_id)
+        if not self.has(spectrum_id):
+            raise UnknownIdError(f"no spectrum in {self.address} has the id {spectrum_id!r}: store it first")
+        with self._explained():
+            write_files(self._database, spectrum_id, packed)
+
+    def files(self, spectrum_id: str) -> list[StoredFile]:
+        """Return the raw files of a spectrum by name; none if it is not stored."""
+        with self._explained():
+            return list_files(self._database, spectrum_id)
+
+    def read_file(self, spectrum_id: str, name: str) -> bytes:
+        """Return the content of a raw file."""
+        with self._explained():
+            found = read_content(self._database, spectrum_id, name)
+        if found is None:
+            raise unknown_file(self, spectrum_id, name)
+        stored, content = found
+        return unpack_file(stored, content, spectrum_id=spectrum_id)
 
     def get(self, id_or_prefix: str) -> SpectrumDocument:
         """Return the document with this id, or the only one whose id begins so."""
@@ -193,7 +210,9 @@ class MongoStore:
         """Return the document with exactly this id, or None."""
         with self._explained():
             stored = self._spectra.find_one({"_id": spectrum_id})
-            return None if stored is None else _unpack(stored, self._read_structures([stored], {}))
+            if stored is None:
+                return None
+            return _unpack(stored, self._read_structures([stored], {}), self._read_energies({stored["grid"]}))
 
     def has(self, spectrum_id: str) -> bool:
         """Return whether a document has exactly this id."""
@@ -208,11 +227,13 @@ class MongoStore:
     def query(self, query: SpectrumQuery) -> Iterator[SpectrumDocument]:
         """Stream the documents that a query finds."""
         structures: dict[str, Stored] = {}
+        energies: dict[str, bytes] = {}
         for group in self._read(self._find_ids(query, filter_of(query)), {"facts": 0}):
             with self._explained():
                 structures = self._read_structures(group, structures)
+                energies |= self._read_energies({stored["grid"] for stored in group} - energies.keys())
             for stored in group:
-                yield _unpack(stored, structures)
+                yield _unpack(stored, structures, energies)
 
     def summaries(self, query: SpectrumQuery) -> Iterator[SpectrumSummary]:
         """Stream what a query finds, without arrays."""
@@ -225,6 +246,23 @@ class MongoStore:
         """Return how many documents a query finds, whatever its `limit` and `skip`."""
         with self._explained():
             return int(self._spectra.count_documents(filter_of(query)))
+
+    def group(self, query: SpectrumQuery, names: Sequence[str]) -> list[tuple[tuple[Any, ...], int]]:
+        """Return how many documents have each combination of values, the largest number first."""
+        columns = check_plain_columns(names)
+        key = {name: "$_id" if name == "id" else f"${name}" for name in columns}
+        stages = [{"$match": filter_of(query)}, {"$group": {"_id": key, "n": {"$sum": 1}}}]
+        with self._explained():
+            found = list(self._spectra.aggregate(stages, allowDiskUse=True))
+        return by_size((tuple(row["_id"].get(name) for name in columns), int(row["n"])) for row in found)
+
+    def changes(self, since: int = 0) -> tuple[list[str], int]:
+        """Return the ids written or rewritten after revision `since`, oldest first, and the newest revision."""
+        with self._explained():
+            newest = Revisions(self._database["meta"]).newest()
+            condition = {"revision": {"$gt": since, "$lte": newest}}
+            found = self._spectra.find(condition, {"_id": 1}).sort([("revision", 1)])
+            return [stored["_id"] for stored in found], newest
 
     def matrix(
         self, query: SpectrumQuery, grid: Float[Array, " energy"]
@@ -246,7 +284,7 @@ class MongoStore:
             ),
             axis,
             key=grid_key(axis.tobytes()),
-            read_energy=self._read_energy,
+            read_energy=lambda _, grid: self._read_energies({grid})[grid],
         )
 
     def records(self, spectrum_id: str) -> list[ProvenanceRecord]:
@@ -257,11 +295,34 @@ class MongoStore:
         return [ProvenanceRecord.from_dict(stored["record"]) for stored in found]
 
     def delete(self, spectrum_id: str) -> None:
-        """Remove the document with exactly this id, and its records."""
+        """Remove the document with exactly this id, its records and its files."""
         with self._explained():
             if not self._spectra.delete_one({"_id": spectrum_id}).deleted_count:
                 raise UnknownIdError(f"no spectrum in {self.address} has the id {spectrum_id!r}")
             self._records.delete_many({"spectrum_id": spectrum_id})
+            remove_files(self._database, spectrum_id)
+
+    def status(self) -> StoreStatus:
+        """Return what the store holds, and whether its indexes are there."""
+        with self._explained():
+            spectra, structures, records, files = (
+                self._database[name].count_documents({}) for name in ("spectra", "structures", "records", "files")
+            )
+            return StoreStatus(
+                address=self._address,
+                schema_version=read_version(self._database),
+                n_spectra=spectra,
+                n_structures=structures,
+                n_records=records,
+                n_files=files,
+                size_bytes=read_size(self._database),
+                indexes=find_indexes(self._database),
+            )
+
+    def prepare(self) -> tuple[str, ...]:
+        """Make the collections and indexes that are missing; return the names of what was made."""
+        with self._explained():
+            return make_missing(self._database)
 
     def close(self) -> None:
         """Close the connection to the server, if the store opened it."""
@@ -299,77 +360,22 @@ class MongoStore:
         missing = self._structures.find({"_id": {"$in": sorted(keys - known.keys())}})
         return {key: known[key] for key in keys & known.keys()} | {s["_id"]: s["structure"] for s in missing}
 
-    def _read_energy(self, spectrum_id: str, grid: str) -> bytes:
+    def _read_energies(self, grids: set[str]) -> dict[str, bytes]:
+        """Return axes by their content hashes; a failed calculation has none."""
+        wanted = sorted(grid for grid in grids if grid)
+        if not wanted:
+            return {}
         with self._explained():
-            stored = self._spectra.find_one({"_id": spectrum_id, "grid": grid}, {"energy": 1})
-        if stored is None:
-            raise StoreError(f"spectrum {spectrum_id} was changed in {self.address} while it was read: read again")
-        return bytes(stored["energy"])
+            found = {s["_id"]: bytes(s["energy"]) for s in self._database["grids"].find({"_id": {"$in": wanted}})}
+        if len(found) < len(wanted):
+            raise CorruptStoreError(
+                f"the store {self._address} lacks {len(wanted) - len(found)} axes of its spectra: restore the "
+                "collection grids from a backup"
+            )
+        return found
 
 
-def _pack_structure(document: SpectrumDocument) -> Stored:
-    packed = pack_structure(document)
-    return {"_id": packed.key, "structure_id": packed.structure_id, "structure": json.loads(packed.text)}
-
-
-def _pack_spectrum(document: SpectrumDocument) -> Stored:
-    metadata = document.metadata()
-    described, arrays = pack_spectrum(document)
-    # Through JSON, so that tuples and enumerations are kept as every other store keeps them.
-    what = f"the parameters of document {document.id}"
-    parameters = json.loads(json_text(metadata["parameters"], what=what))
-    return {
-        "_id": document.id,
-        **{name: metadata[name] for name in PLAIN_COLUMNS[1:]},
-        "elements": metadata["elements"],
-        "parameters": parameters,
-        "facts": list(facts(parameters)),
-        "details": {name: metadata[name] for name in ("schema_version", "checks", "parents", "licence", "citation")}
-        | {"spectrum": described},
-        "structure_key": pack_structure(document).key,
-        "n_points": arrays.n_points if arrays else 0,
-        "energy_min": arrays.energy_min if arrays else None,
-        "energy_max": arrays.energy_max if arrays else None,
-        "grid": arrays.grid if arrays else None,
-        "energy": Binary(arrays.energy) if arrays else None,
-        "components": Binary(arrays.components) if arrays else None,
-        "weights": Binary(arrays.weights) if arrays and arrays.weights else None,
-    }
-
-
-def _pack_record(spectrum_id: str, record: ProvenanceRecord) -> Stored:
-    text = json_text(record.to_dict(), what=f"the provenance record of document {spectrum_id}")
-    return {
-        "spectrum_id": spectrum_id,
-        "record_id": record.id,
-        "started_at": record.started_at,
-        "record": json.loads(text),
-    }
-
-
-def _write_new(collection: Any, rows: list[Stored]) -> list[str]:
-    """Insert the rows that are not there yet; return the ids of those that are."""
-    if not rows:
-        return []
-    try:
-        collection.insert_many(rows, ordered=False)
-    except BulkWriteError as error:
-        faults = error.details["writeErrors"]
-        if any(fault["code"] != _DUPLICATE for fault in faults):
-            raise
-        return [fault["op"]["_id"] for fault in faults]
-    return []
-
-
-def _replace(collection: Any, row: Stored) -> None:
-    try:
-        collection.replace_one({"_id": row["_id"]}, row, upsert=True)
-    except DuplicateKeyError:
-        # Another writer inserted it between this one's look and insertion: now it is there to be replaced.
-        collection.replace_one({"_id": row["_id"]}, row, upsert=True)
-
-
-def _unpack(stored: Stored, structures: dict[str, Stored]) -> SpectrumDocument:
+def _unpack(stored: Stored, structures: Mapping[str, Stored], energies: Mapping[str, bytes]) -> SpectrumDocument:
     details = dict(stored["details"])
     described = details.pop("spectrum")
     plain = {name: stored[name] for name in PLAIN_COLUMNS[1:]}
@@ -383,6 +389,6 @@ def _unpack(stored: Stored, structures: dict[str, Stored]) -> SpectrumDocument:
         },
         structure=structures[stored["structure_key"]],
         described=described,
-        energy=stored["energy"],
+        energy=energies[stored["grid"]] if stored["grid"] else None,
         components=stored["components"],
     )

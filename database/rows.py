@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from whiteline.database.documents import SpectrumDocument, json_text
 from whiteline.database.store import SpectrumSummary
+from whiteline.errors import ParameterError, did_you_mean
+from whiteline.spectrum import Spectrum
 
 __all__ = [
     "PLAIN_COLUMNS",
     "SpectrumArrays",
     "StoredStructure",
+    "by_size",
+    "check_plain_columns",
+    "compress",
+    "content_hash",
+    "decompress",
     "grid_key",
+    "pack_arrays",
     "pack_spectrum",
     "pack_structure",
     "read_summary",
@@ -47,6 +56,9 @@ PLAIN_COLUMNS = (
 )
 
 
+_LEVEL = 3  # structures are much alike inside: higher levels take twice the time for 2 %
+
+
 @dataclass(frozen=True)
 class StoredStructure:
     """A structure as text. Cells of one crystal share `structure_id`; `key` tells them apart."""
@@ -56,8 +68,7 @@ class StoredStructure:
     text: str
 
 
-@dataclass(frozen=True)
-class SpectrumArrays:
+class SpectrumArrays(NamedTuple):
     """The arrays of one spectrum, and what of them is searched.
 
     Attributes:
@@ -76,9 +87,46 @@ class SpectrumArrays:
     energy_max: float
 
 
+def check_plain_columns(names: Sequence[str]) -> tuple[str, ...]:
+    """Return `names` if each is a field that documents can be grouped by.
+
+    Raises:
+        ParameterError: One is not, or there is none.
+    """
+    if isinstance(names, str) or not names:
+        raise ParameterError(f"expected a list of fields to group by, got {names!r}; known: {', '.join(PLAIN_COLUMNS)}")
+    for name in names:
+        if name not in PLAIN_COLUMNS:
+            raise ParameterError(f"cannot group by {name!r}: {did_you_mean(name, PLAIN_COLUMNS)}")
+    if len(set(names)) < len(names):
+        raise ParameterError(f"cannot group by a field twice, got {', '.join(names)}: name each once")
+    return tuple(names)
+
+
+def by_size(counts: Iterable[tuple[tuple[Any, ...], int]]) -> list[tuple[tuple[Any, ...], int]]:
+    """Return counts of combinations, the largest first, equal ones in the order of their values."""
+    # None beside numbers: what is unknown comes first.
+    return sorted(counts, key=lambda found: (-found[1], [(v is not None, v) for v in found[0]]))
+
+
+def compress(text: str) -> bytes:
+    """Return text, compressed by zlib."""
+    return zlib.compress(text.encode(), _LEVEL)
+
+
+def decompress(data: bytes) -> str:
+    """Return the text that `compress` took."""
+    return zlib.decompress(data).decode()
+
+
+def content_hash(content: bytes) -> bytes:
+    """Return what names shared content in the embedded store: 16 bytes of its sha256."""
+    return hashlib.sha256(content).digest()[:16]
+
+
 def grid_key(energy: bytes) -> str:
     """Return the content hash of an axis."""
-    return hashlib.sha256(energy).hexdigest()[:32]
+    return content_hash(energy).hex()
 
 
 def pack_structure(document: SpectrumDocument) -> StoredStructure:
@@ -95,18 +143,25 @@ def pack_spectrum(document: SpectrumDocument) -> tuple[dict[str, Any] | None, Sp
         return None, None
     described = spectrum.to_dict()
     del described["energy"], described["components"]
+    return described, pack_arrays(spectrum, grids={})
+
+
+def pack_arrays(spectrum: Spectrum, *, grids: dict[bytes, str]) -> SpectrumArrays:
+    """Return the arrays of a spectrum; `grids` holds the content hashes of axes met so far, and learns new ones."""
     weights = [polarisation.weight for polarisation in spectrum.polarisations]
     energy = spectrum.energy.astype("<f8", copy=False).tobytes()
-    arrays = SpectrumArrays(
+    grid = grids.get(energy)
+    if grid is None:
+        grid = grids[energy] = grid_key(energy)
+    return SpectrumArrays(
         energy=energy,
-        grid=grid_key(energy),
+        grid=grid,
         components=spectrum.components.astype("<f8", copy=False).tobytes(),
         weights=None if weights == [1.0] else np.array(weights, dtype="<f8").tobytes(),
         n_points=spectrum.n_energy,
         energy_min=float(spectrum.energy[0]),
         energy_max=float(spectrum.energy[-1]),
     )
-    return described, arrays
 
 
 def unpack_document(

@@ -10,8 +10,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -20,22 +19,26 @@ from typing import Any, Self, TypeAlias
 from jaxtyping import Float
 from numpy import dtype, float64, ndarray
 
-from whiteline.database.documents import SpectrumDocument, json_text
-from whiteline.database.matrix import assemble, check_grid
+from whiteline.database.blobs import StoredFile, pack_files, unpack_file
+from whiteline.database.documents import SpectrumDocument
+from whiteline.database.matrix import check_grid
 from whiteline.database.query import SpectrumQuery
 from whiteline.database.rows import (
     PLAIN_COLUMNS,
-    SpectrumArrays,
-    StoredStructure,
-    grid_key,
-    pack_spectrum,
-    pack_structure,
+    by_size,
+    check_plain_columns,
+    decompress,
     read_summary,
     unpack_document,
 )
 from whiteline.database.sqlite_file import connect, explained, transaction
 from whiteline.database.sqlite_filter import order_and_window, where
-from whiteline.database.store import SpectrumSummary, UnknownIdError, resolve_id
+from whiteline.database.sqlite_matrix import read_matrix
+from whiteline.database.sqlite_pack import EXTENT_COLUMNS, pack
+from whiteline.database.sqlite_plan import make_plan
+from whiteline.database.sqlite_tables import find_indexes, make_missing
+from whiteline.database.sqlite_write import remove, write, write_files
+from whiteline.database.store import Item, SpectrumSummary, StoreStatus, UnknownIdError, resolve_id, unknown_file
 from whiteline.errors import StoreError
 from whiteline.provenance import ProvenanceRecord
 from whiteline.status import Status
@@ -44,36 +47,22 @@ __all__ = ["SQLiteStore"]
 
 Array: TypeAlias = ndarray[Any, dtype[float64]]
 
-_WRITE_GROUP = 500
+_WRITE_GROUP = 1000
 _READ_GROUP = 200
-_MATRIX_GROUP = 1000
-_EXTENT_COLUMNS = ("n_points", "energy_min", "energy_max")
-_COLUMNS = (*PLAIN_COLUMNS, *_EXTENT_COLUMNS, "parameters", "details", "structure_key")
-_SUMMARY_COLUMNS = (*PLAIN_COLUMNS, *_EXTENT_COLUMNS)
-_MARKS = ", ".join("?" * len(_COLUMNS))
+_SUMMARY_COLUMNS = (*PLAIN_COLUMNS, *EXTENT_COLUMNS)
 # Every name in these statements is a constant of this module; values are always bound.
-_INSERT = f"INSERT INTO spectra ({', '.join(_COLUMNS)}) VALUES ({_MARKS})"  # noqa: S608
-_UPDATE = f"UPDATE spectra SET ({', '.join(_COLUMNS)}) = ({_MARKS}) WHERE key = ?"  # noqa: S608
 _SELECT = (
-    f"SELECT s.key, {', '.join(f's.{name}' for name in PLAIN_COLUMNS)}, s.parameters, s.details, "  # noqa: S608
-    "s.structure_key, t.structure, g.energy, c.data FROM spectra AS s "
-    "JOIN structures AS t ON t.key = s.structure_key "
-    "LEFT JOIN components AS c ON c.key = s.key LEFT JOIN grids AS g ON g.hash = c.grid"
+    f"SELECT s.key, {', '.join(f's.{name}' for name in PLAIN_COLUMNS)}, p.content, s.details, "  # noqa: S608
+    "d.content, s.structure_key, t.content, g.content, c.data FROM spectra AS s "
+    "JOIN structures AS t ON t.key = s.structure_key JOIN parameters AS p ON p.key = s.parameters_key "
+    "JOIN descriptions AS d ON d.key = s.description_key "
+    "LEFT JOIN components AS c ON c.key = s.key LEFT JOIN grids AS g ON g.key = c.grid_key"
 )
-_SUMMARY = f"SELECT s.key, {', '.join(f's.{name}' for name in _SUMMARY_COLUMNS)}, s.parameters FROM spectra AS s"  # noqa: S608
-
-
-@dataclass(frozen=True)
-class _Packed:
-    """A document and its record, ready to be bound."""
-
-    id: str
-    elements: tuple[str, ...]
-    chemical_system: str
-    row: tuple[Any, ...]
-    structure: StoredStructure
-    arrays: SpectrumArrays | None
-    record: tuple[str, str, str, str] | None
+_SUMMARY = (
+    f"SELECT s.key, {', '.join(f's.{name}' for name in _SUMMARY_COLUMNS)}, p.content "  # noqa: S608
+    "FROM spectra AS s JOIN parameters AS p ON p.key = s.parameters_key"
+)
+_FILES = "FROM spectra AS s JOIN files AS f ON f.spectrum_key = s.key JOIN blobs AS b ON b.key = f.blob_key"
 
 
 class SQLiteStore:
@@ -85,7 +74,7 @@ class SQLiteStore:
 
     Raises:
         StoreError: The file cannot be used; `CorruptStoreError` if it is damaged or somebody else's,
-            `SchemaVersionError` if a newer Whiteline wrote it.
+            `SchemaVersionError` if a newer Whiteline wrote it, or an older one and it must be migrated.
     """
 
     def __init__(self, path: str | Path, *, must_exist: bool = False) -> None:
@@ -124,20 +113,48 @@ class SQLiteStore:
         with explained(self.path), transaction(self._connection()) as connection:
             connection.execute("DELETE FROM spectra WHERE id = ''")  # no document has an empty id
 
-    def put(self, document: SpectrumDocument, record: ProvenanceRecord | None = None) -> None:
-        """Store a document in place of an earlier one with its id, and add the record to its history."""
-        self.put_many([(document, record)])
+    def put(
+        self,
+        document: SpectrumDocument,
+        record: ProvenanceRecord | None = None,
+        files: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """Store a document in place of an earlier one with its id, and add record and files to what it has."""
+        self.put_many([(document, record, files)])
 
-    def put_many(self, items: Iterable[tuple[SpectrumDocument, ProvenanceRecord | None]]) -> int:
-        """Store many documents, each group of 500 in one transaction; return how many there were."""
+    def put_many(self, items: Iterable[Item]) -> int:
+        """Store many documents, each group of 1000 in one transaction; return how many there were."""
         stream = iter(items)
         n_stored = 0
         while group := list(islice(stream, _WRITE_GROUP)):
-            packed = _pack(group)
+            packed = pack(group)
             with explained(self.path), transaction(self._connection()) as connection:
-                _write(connection, packed)
+                write(connection, packed)
             n_stored += len(group)
         return n_stored
+
+    def put_files(self, spectrum_id: str, files: Mapping[str, bytes]) -> None:
+        """Add raw files to the document with exactly this id; those of the same name are replaced."""
+        packed = pack_files(files, spectrum_id=spectrum_id)
+        with explained(self.path), transaction(self._connection()) as connection:
+            found = connection.execute("SELECT key FROM spectra WHERE id = ?", (spectrum_id,)).fetchone()
+            if found is None:
+                raise UnknownIdError(f"no spectrum in {self.address} has the id {spectrum_id!r}: store it first")
+            write_files(connection, found[0], packed)
+
+    def files(self, spectrum_id: str) -> list[StoredFile]:
+        """Return the raw files of a spectrum by name; none if it is not stored."""
+        sql = f"SELECT f.name, b.size, b.hash {_FILES} WHERE s.id = ? ORDER BY f.name"
+        return [StoredFile(name, size, digest.hex()) for name, size, digest in self._rows(sql, [spectrum_id])]
+
+    def read_file(self, spectrum_id: str, name: str) -> bytes:
+        """Return the content of a raw file."""
+        sql = f"SELECT b.size, b.hash, b.content {_FILES} WHERE s.id = ? AND f.name = ?"
+        rows = self._rows(sql, [spectrum_id, name])
+        if not rows:
+            raise unknown_file(self, spectrum_id, name)
+        ((size, digest, content),) = rows
+        return unpack_file(StoredFile(name, size, digest.hex()), content, spectrum_id=spectrum_id)
 
     def get(self, id_or_prefix: str) -> SpectrumDocument:
         """Return the document with this id, or the only one whose id begins so."""
@@ -162,7 +179,7 @@ class SQLiteStore:
 
     def query(self, query: SpectrumQuery) -> Iterator[SpectrumDocument]:
         """Stream the documents that a query finds."""
-        structures: dict[str, dict[str, Any]] = {}
+        structures: dict[int, dict[str, Any]] = {}
         for row in self._stream(_SELECT, query):
             if len(structures) > _READ_GROUP:
                 structures.clear()
@@ -180,6 +197,20 @@ class SQLiteStore:
         sql = f"SELECT count(*) FROM spectra AS s WHERE {condition}"  # noqa: S608  # built from constants
         return int(self._rows(sql, values)[0][0])
 
+    def group(self, query: SpectrumQuery, names: Sequence[str]) -> list[tuple[tuple[Any, ...], int]]:
+        """Return how many documents have each combination of values, the largest number first."""
+        columns = ", ".join(f"s.{name}" for name in check_plain_columns(names))
+        condition, values = where(query)
+        sql = f"SELECT {columns}, count(*) FROM spectra AS s WHERE {condition} GROUP BY {columns}"  # noqa: S608  # checked
+        return by_size((tuple(found), int(n_found)) for *found, n_found in self._rows(sql, values))
+
+    def changes(self, since: int = 0) -> tuple[list[str], int]:
+        """Return the ids written or rewritten after revision `since`, oldest first, and the newest revision."""
+        sql = "SELECT id FROM spectra WHERE revision > ? ORDER BY revision"
+        with explained(self.path), transaction(self._connection(), is_writing=False) as connection:
+            (newest,) = connection.execute("SELECT value FROM meta WHERE name = 'revision'").fetchone()
+            return [spectrum_id for (spectrum_id,) in connection.execute(sql, [since])], int(newest)
+
     def matrix(
         self, query: SpectrumQuery, grid: Float[Array, " energy"]
     ) -> tuple[list[str], Float[Array, "spectrum energy"]]:
@@ -192,30 +223,48 @@ class SQLiteStore:
         )
         with explained(self.path), transaction(self._connection(), is_writing=False) as connection:
             found = connection.execute(sql, values).fetchall()
-            return assemble(
-                [spectrum_id for _, spectrum_id in found],
-                _read_components(connection, [key for key, _ in found]),
-                axis,
-                key=grid_key(axis.tobytes()),
-                read_energy=lambda _, grid: _read_energy(connection, grid),
-            )
+            return read_matrix(connection, found, axis)
 
     def records(self, spectrum_id: str) -> list[ProvenanceRecord]:
         """Return how a spectrum came about, the job that started first at the front."""
-        sql = "SELECT record FROM records WHERE spectrum_id = ? ORDER BY started_at, key"
-        return [ProvenanceRecord.from_dict(json.loads(text)) for (text,) in self._rows(sql, [spectrum_id])]
+        sql = (
+            "SELECT r.id, r.started_at, r.content, c.content FROM spectra AS s "
+            "JOIN records AS r ON r.spectrum_key = s.key JOIN contexts AS c ON c.key = r.context_key "
+            "WHERE s.id = ? ORDER BY r.started_at, r.id"
+        )
+        return [
+            ProvenanceRecord.from_dict(
+                {**json.loads(context), **json.loads(own), "id": record_id, "started_at": started_at}
+            )
+            for record_id, started_at, own, context in self._rows(sql, [spectrum_id])
+        ]
 
     def delete(self, spectrum_id: str) -> None:
-        """Remove the document with exactly this id, and its records."""
+        """Remove the document with exactly this id, its records and its files."""
         with explained(self.path), transaction(self._connection()) as connection:
-            found = _find_stored(connection, spectrum_id)
-            if found is None:
+            if not remove(connection, spectrum_id):
                 raise UnknownIdError(f"no spectrum in {self.address} has the id {spectrum_id!r}")
-            key, grid, structure_key = found
-            connection.execute("DELETE FROM components WHERE key = ?", (key,))
-            connection.execute("DELETE FROM spectra WHERE key = ?", (key,))
-            connection.execute("DELETE FROM records WHERE spectrum_id = ?", (spectrum_id,))
-            _remove_orphans(connection, grid, structure_key)
+
+    def status(self) -> StoreStatus:
+        """Return what the store holds, and whether its indexes are there."""
+        tables = ("spectra", "structures", "records", "files")
+        with explained(self.path), transaction(self._connection(), is_writing=False) as connection:
+            sizes = [connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables]  # noqa: S608
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            indexes = find_indexes(connection)
+        files = (self.path, Path(f"{self.path}-wal"))
+        return StoreStatus(
+            address=self.address,
+            schema_version=version,
+            **dict(zip(("n_spectra", "n_structures", "n_records", "n_files"), sizes, strict=True)),
+            size_bytes=sum(file.stat().st_size for file in files if file.exists()),
+            indexes=indexes,
+        )
+
+    def prepare(self) -> tuple[str, ...]:
+        """Make the tables and indexes that are missing; return the names of what was made."""
+        with explained(self.path), transaction(self._connection()) as connection:
+            return make_missing(connection)
 
     def close(self) -> None:
         """Close the connections of all threads."""
@@ -242,9 +291,10 @@ class SQLiteStore:
 
     def _stream(self, select: str, query: SpectrumQuery) -> Iterator[tuple[Any, ...]]:
         """Yield rows in the order of the query; no lock is held between two groups."""
-        condition, values = where(query)
-        sql = f"SELECT s.key FROM spectra AS s WHERE {condition}{order_and_window(query)}"  # noqa: S608  # constants
-        keys = [key for (key,) in self._rows(sql, values)]
+        with explained(self.path):
+            plan = make_plan(self._connection(), query)
+        sql = f"SELECT s.key FROM {plan.table} WHERE {plan.condition}{order_and_window(query)}"  # noqa: S608  # constants
+        keys = [key for (key,) in self._rows(sql, plan.values)]
         for start in range(0, len(keys), _READ_GROUP):
             group = keys[start : start + _READ_GROUP]
             found = {row[0]: row for row in self._rows(f"{select} WHERE s.key IN ({_numbers(group)})", ())}
@@ -255,139 +305,18 @@ def _numbers(keys: Sequence[int]) -> str:
     return ", ".join(f"{key:d}" for key in keys)
 
 
-def _pack(group: Sequence[tuple[SpectrumDocument, ProvenanceRecord | None]]) -> list[_Packed]:
-    # Sites of one material share one structure, so that its text is made once a group.
-    structures: dict[tuple[int, str], StoredStructure] = {}
-    packed = []
-    for document, record in group:
-        known_as = (id(document.structure), document.structure_id)
-        if known_as not in structures:
-            structures[known_as] = pack_structure(document)
-        packed.append(_pack_one(document, record, structures[known_as]))
-    return packed
-
-
-def _pack_one(document: SpectrumDocument, record: ProvenanceRecord | None, structure: StoredStructure) -> _Packed:
-    metadata = document.metadata()
-    described, arrays = pack_spectrum(document)
-    details = {
-        name: metadata[name] for name in ("schema_version", "checks", "elements", "parents", "licence", "citation")
-    }
-    extent = (arrays.n_points, arrays.energy_min, arrays.energy_max) if arrays else (0, None, None)
-    what = f"document {document.id}"
-    return _Packed(
-        id=document.id,
-        elements=document.elements,
-        chemical_system=document.chemical_system,
-        row=(
-            *(metadata[name] for name in PLAIN_COLUMNS),
-            *extent,
-            json_text(metadata["parameters"], what=f"the parameters of {what}"),
-            json_text({**details, "spectrum": described}, what=what),
-            structure.key,
-        ),
-        structure=structure,
-        arrays=arrays,
-        record=None if record is None else _pack_record(document.id, record),
-    )
-
-
-def _pack_record(spectrum_id: str, record: ProvenanceRecord) -> tuple[str, str, str, str]:
-    text = json_text(record.to_dict(), what=f"the provenance record of document {spectrum_id}")
-    return spectrum_id, record.id, record.started_at, text
-
-
-def _write(connection: sqlite3.Connection, group: Iterable[_Packed]) -> None:
-    """Write documents inside a transaction; structures, axes and element sets once each."""
-    written: set[str] = set()
-    for packed in group:
-        structure, arrays = packed.structure, packed.arrays
-        if structure.key not in written:
-            row = (structure.key, structure.structure_id, structure.text)
-            connection.execute("INSERT OR IGNORE INTO structures VALUES (?, ?, ?)", row)
-        if packed.chemical_system not in written:
-            pairs = [(element, packed.chemical_system) for element in packed.elements]
-            connection.executemany("INSERT OR IGNORE INTO elements VALUES (?, ?)", pairs)
-        if arrays and arrays.grid not in written:
-            connection.execute("INSERT OR IGNORE INTO grids VALUES (?, ?)", (arrays.grid, arrays.energy))
-        orphaned = _write_row(connection, packed)
-        written.update((structure.key, packed.chemical_system))
-        if arrays:
-            written.add(arrays.grid)
-        written.difference_update(orphaned)
-        if packed.record:
-            columns = "(spectrum_id, record_id, started_at, record)"
-            sql = f"INSERT OR IGNORE INTO records {columns} VALUES (?, ?, ?, ?)"  # noqa: S608  # a constant
-            connection.execute(sql, packed.record)
-
-
-def _write_row(connection: sqlite3.Connection, packed: _Packed) -> tuple[str | None, ...]:
-    """Write one row and its components; return what an earlier row held and may be gone now."""
-    arrays = packed.arrays
-    found = _find_stored(connection, packed.id)
-    if found is None:
-        key = connection.execute(_INSERT, packed.row).lastrowid
-    else:
-        key = found[0]
-        connection.execute(_UPDATE, (*packed.row, key))
-        connection.execute("DELETE FROM components WHERE key = ?", (key,))
-    if arrays:
-        row = (key, arrays.grid, arrays.weights, arrays.components)
-        connection.execute("INSERT INTO components VALUES (?, ?, ?, ?)", row)
-    if found is None:
-        return ()
-    _remove_orphans(connection, found[1], found[2])
-    return found[1:]
-
-
-def _find_stored(connection: sqlite3.Connection, spectrum_id: str) -> tuple[int, str | None, str] | None:
-    sql = (
-        "SELECT s.key, c.grid, s.structure_key FROM spectra AS s "
-        "LEFT JOIN components AS c ON c.key = s.key WHERE s.id = ?"
-    )
-    found: tuple[int, str | None, str] | None = connection.execute(sql, (spectrum_id,)).fetchone()
-    return found
-
-
-def _remove_orphans(connection: sqlite3.Connection, grid: str | None, structure_key: str) -> None:
-    """Delete an axis and a structure if no spectrum refers to them any more."""
-    unused_grid = "DELETE FROM grids WHERE hash = ?1 AND NOT EXISTS (SELECT 1 FROM components WHERE grid = ?1)"
-    connection.execute(unused_grid, (grid,))
-    unused_structure = (
-        "DELETE FROM structures WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM spectra WHERE structure_key = ?1)"
-    )
-    connection.execute(unused_structure, (structure_key,))
-
-
-def _read_components(
-    connection: sqlite3.Connection, keys: Sequence[int]
-) -> Iterator[tuple[list[int], list[tuple[str, bytes | None, bytes]]]]:
-    """Yield positions in `keys` and what is stored there, in the order of the file: a disk reads ahead."""
-    order = sorted(range(len(keys)), key=keys.__getitem__)
-    for start in range(0, len(order), _MATRIX_GROUP):
-        positions = order[start : start + _MATRIX_GROUP]
-        group = [keys[i] for i in positions]
-        is_gapless = group[-1] - group[0] == len(group) - 1
-        wanted = f"BETWEEN {group[0]:d} AND {group[-1]:d}" if is_gapless else f"IN ({_numbers(group)})"
-        sql = f"SELECT grid, weights, data FROM components WHERE key {wanted} ORDER BY key"  # noqa: S608  # numbers
-        yield positions, connection.execute(sql).fetchall()
-
-
-def _read_energy(connection: sqlite3.Connection, grid: str) -> bytes:
-    energy: bytes = connection.execute("SELECT energy FROM grids WHERE hash = ?", (grid,)).fetchone()[0]
-    return energy
-
-
-def _unpack(row: tuple[Any, ...], structures: dict[str, dict[str, Any]]) -> SpectrumDocument:
-    *plain, parameters, details, structure_key, structure, energy, components = row[1:]
+def _unpack(row: tuple[Any, ...], structures: dict[int, dict[str, Any]]) -> SpectrumDocument:
+    *plain, parameters, details, description, structure_key, structure, energy, components = row[1:]
     if structure_key not in structures:
-        structures[structure_key] = json.loads(structure)
-    stored = json.loads(details)
-    described = stored.pop("spectrum")
+        structures[structure_key] = json.loads(decompress(structure))
+    shared, own = json.loads(description), json.loads(details)
+    described = shared.pop("spectrum")
+    values = {**dict(zip(PLAIN_COLUMNS, plain, strict=True)), **shared, **own, "parameters": json.loads(parameters)}
+    values.pop("spectrum", None)
     return unpack_document(
-        {**dict(zip(PLAIN_COLUMNS, plain, strict=True)), **stored, "parameters": json.loads(parameters)},
+        {**values, "elements": [symbol for symbol in values["chemical_system"].split("-") if symbol]},
         structure=structures[structure_key],
-        described=described,
+        described=None if described is None else {**described, **own["spectrum"]},
         energy=energy,
         components=components,
     )

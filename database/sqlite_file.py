@@ -10,47 +10,19 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+from whiteline.database.sqlite_tables import STORE_SCHEMA_VERSION, make_missing
 from whiteline.errors import CorruptStoreError, SchemaVersionError, StoreError
 
-__all__ = ["APPLICATION_ID", "STORE_SCHEMA_VERSION", "connect", "explained", "transaction"]
+__all__ = ["APPLICATION_ID", "check_not_newer", "connect", "explained", "open_existing", "transaction"]
 
 APPLICATION_ID = 0x574C4E45  # "WLNE": marks the file as Whiteline's
-STORE_SCHEMA_VERSION = 1
 BUSY_TIMEOUT = 60.0
 _MAGIC = b"SQLite format 3\x00"
 _HEADER_SIZE = 100
 _PAGE_SIZE = 8192
 _CACHE_KIB = 64 * 1024
-
-_TABLES = """
-CREATE TABLE structures (
-  key TEXT PRIMARY KEY, structure_id TEXT NOT NULL, structure TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE grids (hash TEXT PRIMARY KEY, energy BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE elements (
-  element TEXT, chemical_system TEXT, PRIMARY KEY (element, chemical_system)) WITHOUT ROWID;
-CREATE TABLE spectra (
-  key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, status TEXT NOT NULL,
-  reason TEXT NOT NULL, absorber TEXT NOT NULL, edge TEXT NOT NULL, code TEXT NOT NULL,
-  code_version TEXT NOT NULL,
-  fidelity TEXT NOT NULL, structure_id TEXT NOT NULL, formula TEXT NOT NULL, chemical_system TEXT NOT NULL,
-  space_group INTEGER NOT NULL, space_group_symbol TEXT NOT NULL, site_id TEXT NOT NULL, site_index INTEGER,
-  multiplicity INTEGER NOT NULL, source TEXT NOT NULL, created_at TEXT NOT NULL,
-  n_points INTEGER NOT NULL, energy_min REAL, energy_max REAL,
-  parameters TEXT NOT NULL, details TEXT NOT NULL, structure_key TEXT NOT NULL);
-CREATE TABLE components (key INTEGER PRIMARY KEY, grid TEXT NOT NULL, weights BLOB, data BLOB NOT NULL);
-CREATE TABLE records (
-  key INTEGER PRIMARY KEY, spectrum_id TEXT NOT NULL, record_id TEXT NOT NULL, started_at TEXT NOT NULL,
-  record TEXT NOT NULL, UNIQUE (spectrum_id, record_id));
-CREATE INDEX spectra_by_time ON spectra (created_at, id, n_points);
-CREATE INDEX spectra_by_edge ON spectra (absorber, edge, created_at, id, n_points);
-CREATE INDEX spectra_by_system ON spectra (chemical_system, formula, created_at);
-CREATE INDEX spectra_by_formula ON spectra (formula, created_at);
-CREATE INDEX spectra_by_site ON spectra (site_id);
-CREATE INDEX spectra_by_structure ON spectra (structure_id);
-CREATE INDEX spectra_by_structure_key ON spectra (structure_key);
-CREATE INDEX components_by_grid ON components (grid);
-CREATE INDEX spectra_not_converged ON spectra (status, created_at) WHERE status <> 'converged';
-"""
+# The log is copied into the file when it has grown to 64 MiB: pages that many transactions change are copied once.
+_LOG_PAGES = 8192
 
 _DAMAGED = "restore a backup, or move the file away; `sqlite3 FILE .recover` saves what can still be read"
 _CAUSES: dict[int, tuple[type[StoreError], str, str]] = {
@@ -113,7 +85,7 @@ def connect(path: Path, *, must_exist: bool = False) -> sqlite3.Connection:
     Raises:
         StoreError: The file or its folder cannot be used, or there is no store yet and there must be one.
         CorruptStoreError: The file is damaged or somebody else's.
-        SchemaVersionError: A newer Whiteline wrote it.
+        SchemaVersionError: A newer Whiteline wrote it, or an older one and it needs a migration.
     """
     if path.is_dir():
         raise StoreError(f"{path} is a folder: give the file of the store, e.g. {path / 'spectra.db'}")
@@ -136,6 +108,19 @@ def connect(path: Path, *, must_exist: bool = False) -> sqlite3.Connection:
         return connection
 
 
+def open_existing(path: Path) -> sqlite3.Connection:
+    """Return a connection to a store of any version that is there.
+
+    Raises:
+        StoreError: There is none, or it cannot be used.
+        CorruptStoreError: The file is damaged or somebody else's.
+    """
+    if not path.is_file():
+        raise StoreError(f"there is no store at {path}: give the path of one")
+    _refuse_foreign_file(path)
+    return _open(path)
+
+
 def _open(path: Path) -> sqlite3.Connection:
     mode = "rwc"
     if path.exists() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
@@ -156,8 +141,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         with transaction(connection):
             # Another process may have made the tables while this one waited for the lock.
             if _is_empty(connection, path):
-                for statement in filter(str.strip, _TABLES.split(";")):
-                    connection.execute(statement)
+                make_missing(connection)
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 connection.execute(f"PRAGMA user_version = {STORE_SCHEMA_VERSION}")
     _check_version(connection, path)
@@ -165,6 +149,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
         _use_write_ahead_log(connection)
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
 
 
@@ -191,12 +176,28 @@ def _is_empty(connection: sqlite3.Connection, path: Path) -> bool:
 
 
 def _check_version(connection: sqlite3.Connection, path: Path) -> None:
+    version = check_not_newer(connection, path)
+    if version < STORE_SCHEMA_VERSION:
+        raise SchemaVersionError(
+            f"the store {path} has schema version {version} of an older Whiteline, this one reads "
+            f"{STORE_SCHEMA_VERSION}; it was left as it is: run `whiteline db migrate {path}`, which makes a "
+            "backup first"
+        )
+
+
+def check_not_newer(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the schema version of a file.
+
+    Raises:
+        SchemaVersionError: A newer Whiteline wrote it.
+    """
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > STORE_SCHEMA_VERSION:
         raise SchemaVersionError(
             f"the store {path} has schema version {version}, this Whiteline reads up to "
             f"{STORE_SCHEMA_VERSION}: upgrade with `pip install -U whiteline`"
         )
+    return int(version)
 
 
 def _refuse_foreign_file(path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -16,20 +16,30 @@ from whiteline.errors import InputError, ParameterError, did_you_mean
 from whiteline.status import Status
 
 if TYPE_CHECKING:
+    from whiteline.database.blobs import StoredFile
     from whiteline.database.documents import SpectrumDocument
     from whiteline.database.query import SpectrumQuery
     from whiteline.provenance import ProvenanceRecord
 
 __all__ = [
     "AmbiguousIdError",
+    "IndexStatus",
+    "Item",
     "SpectrumStore",
     "SpectrumSummary",
+    "StoreStatus",
     "UnknownIdError",
     "open_store",
     "resolve_id",
+    "unknown_file",
 ]
 
 Array: TypeAlias = ndarray[Any, dtype[float64]]
+# What `put_many` takes: a document, its record if there is one, and its raw files if there are any.
+Item: TypeAlias = (
+    "tuple[SpectrumDocument, ProvenanceRecord | None] "
+    "| tuple[SpectrumDocument, ProvenanceRecord | None, Mapping[str, bytes] | None]"
+)
 
 _SCHEMES = ("sqlite", "mongodb", "mongodb+srv")
 
@@ -76,9 +86,40 @@ class SpectrumSummary:
     parameters: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class IndexStatus:
+    """An index that queries rely on: its name, the fields in their order, and whether the store has it."""
+
+    name: str
+    fields: tuple[str, ...]
+    is_present: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreStatus:
+    """What a store holds.
+
+    Attributes:
+        address: Where it is, without credentials.
+        schema_version: Version of its layout.
+        n_files: Number of raw files; those of the same content are kept once.
+        size_bytes: What it takes on disk, as far as the server says.
+        indexes: Every index it should have.
+    """
+
+    address: str
+    schema_version: int
+    n_spectra: int
+    n_structures: int
+    n_records: int
+    n_files: int
+    size_bytes: int
+    indexes: tuple[IndexStatus, ...]
+
+
 @runtime_checkable
 class SpectrumStore(Protocol):
-    """A place that keeps spectra with their structures and provenance.
+    """A place that keeps spectra with their structures, provenance and raw files.
 
     Reading streams: a query holds the ids it found and reads the spectra in small groups, so that it may be
     interrupted, and spectra may be written, while it runs.
@@ -97,16 +138,51 @@ class SpectrumStore(Protocol):
         """
         ...
 
-    def put(self, document: SpectrumDocument, record: ProvenanceRecord | None = None) -> None:
-        """Store a document in place of an earlier one with its id, and add the record to its history.
+    def put(
+        self,
+        document: SpectrumDocument,
+        record: ProvenanceRecord | None = None,
+        files: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """Store a document in place of an earlier one with its id, and add record and files to what it has.
+
+        Args:
+            document: What to store.
+            record: How it came about.
+            files: Raw files, content by name; one of the same name is replaced, others stay.
 
         Raises:
             StoreError: The store cannot be written; nothing of the document was stored.
+            ParameterError: JSON cannot hold the document, or a file has an unsafe name.
         """
         ...
 
-    def put_many(self, items: Iterable[tuple[SpectrumDocument, ProvenanceRecord | None]]) -> int:
+    def put_many(self, items: Iterable[Item]) -> int:
         """Store many documents in groups, each group as `put` does; return how many there were."""
+        ...
+
+    def put_files(self, spectrum_id: str, files: Mapping[str, bytes]) -> None:
+        """Add raw files to the document with exactly this id; those of the same name are replaced.
+
+        Names are relative POSIX paths. Content is kept once, compressed, however many spectra share it.
+
+        Raises:
+            UnknownIdError: There is no such document.
+            ParameterError: A name is unsafe, or a content is not bytes or too large.
+        """
+        ...
+
+    def files(self, spectrum_id: str) -> list[StoredFile]:
+        """Return the raw files of a spectrum by name; none if it is not stored."""
+        ...
+
+    def read_file(self, spectrum_id: str, name: str) -> bytes:
+        """Return the content of a raw file.
+
+        Raises:
+            UnknownIdError: There is no such spectrum, or it has no such file.
+            CorruptStoreError: The content is not what was stored.
+        """
         ...
 
     def get(self, id_or_prefix: str) -> SpectrumDocument:
@@ -141,6 +217,26 @@ class SpectrumStore(Protocol):
         """Return how many documents a query finds, whatever its `limit` and `skip`."""
         ...
 
+    def group(self, query: SpectrumQuery, names: Sequence[str]) -> list[tuple[tuple[Any, ...], int]]:
+        """Return how many documents have each combination of values, the largest number first.
+
+        Args:
+            query: Which documents, whatever its `limit` and `skip`.
+            names: Fields of `rows.PLAIN_COLUMNS`, e.g. `("absorber", "status")`.
+
+        Raises:
+            ParameterError: A name is unknown, or there is none.
+        """
+        ...
+
+    def changes(self, since: int = 0) -> tuple[list[str], int]:
+        """Return the ids written or rewritten after revision `since`, oldest first, and the newest revision.
+
+        Give the revision that came back to the next call to learn what was written in between. Deletions are
+        not listed.
+        """
+        ...
+
     def matrix(
         self, query: SpectrumQuery, grid: Float[Array, " energy"]
     ) -> tuple[list[str], Float[Array, "spectrum energy"]]:
@@ -162,11 +258,19 @@ class SpectrumStore(Protocol):
         ...
 
     def delete(self, spectrum_id: str) -> None:
-        """Remove the document with exactly this id, and its records.
+        """Remove the document with exactly this id, its records and its files.
 
         Raises:
             UnknownIdError: There is none.
         """
+        ...
+
+    def status(self) -> StoreStatus:
+        """Return what the store holds, and whether its indexes are there."""
+        ...
+
+    def prepare(self) -> tuple[str, ...]:
+        """Make the tables and indexes that are missing; return the names of what was made."""
         ...
 
     def close(self) -> None:
@@ -225,13 +329,13 @@ def resolve_id(store: SpectrumStore, id_or_prefix: str) -> str:
     Raises:
         UnknownIdError: There is none, or more than one (`AmbiguousIdError`).
     """
-    from whiteline.database.query import SpectrumQuery
+    from whiteline.database.query import ANY_STATUS, SpectrumQuery
 
     if store.has(id_or_prefix):
         return id_or_prefix
     unknown = UnknownIdError(f"no spectrum in {store.address} has an id that begins with {id_or_prefix!r}")
     try:
-        query = SpectrumQuery(id_prefix=id_or_prefix, limit=3, sort="id")
+        query = SpectrumQuery(id_prefix=id_or_prefix, status=ANY_STATUS, limit=3, sort="id")
     except ParameterError as error:
         raise unknown from error
     found = [summary.id for summary in store.summaries(query)]
@@ -243,3 +347,11 @@ def resolve_id(store: SpectrumStore, id_or_prefix: str) -> str:
             f"among them {', '.join(found)}: give more digits"
         )
     return found[0]
+
+
+def unknown_file(store: SpectrumStore, spectrum_id: str, name: str) -> UnknownIdError:
+    """Return the error that a spectrum has no file of this name; it names those that it has."""
+    if not store.has(spectrum_id):
+        return UnknownIdError(f"no spectrum in {store.address} has the id {spectrum_id!r}")
+    known = ", ".join(file.name for file in store.files(spectrum_id))
+    return UnknownIdError(f"spectrum {spectrum_id} in {store.address} has no file {name!r}; it has: {known or 'none'}")

@@ -10,7 +10,7 @@
     ├── MissingDependencyError(ImportError) an optional package, executable or key is absent
     └── StoreError(OSError)                 the database cannot be read or written
         ├── CorruptStoreError
-        └── SchemaVersionError              written by a newer Whiteline
+        └── SchemaVersionError              written by a newer Whiteline, or needs a migration
 
 Every message says what was expected, what came, where, and what to do. A calculation that runs but does not
 converge is no error: it is a stored status (`whiteline.status`).
@@ -78,7 +78,7 @@ class CorruptStoreError(StoreError):
 
 
 class SchemaVersionError(StoreError):
-    """The database or a document was written by a newer Whiteline."""
+    """The database or a document was written by a newer Whiteline, or by an older one and must be migrated first."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -17,12 +17,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from whiteline.database import SpectrumQuery, SQLiteStore, open_store
+from whiteline.database.query import ANY_STATUS
 from whiteline.database.sqlite_file import APPLICATION_ID
+from whiteline.database.sqlite_filter import order_and_window
+from whiteline.database.sqlite_plan import make_plan
 from whiteline.errors import CorruptStoreError, ParameterError, SchemaVersionError, StoreError
 
 if TYPE_CHECKING:
     from tests.database.conftest import DocumentMaker, RecordMaker
 
+ALL = SpectrumQuery(status=ANY_STATUS)
 ARTEFACT = Path(__file__).parents[1] / "data" / "documents" / "spectrum-v1.json"
 
 # Writes documents one by one, each with a record; the id says whose and which it is.
@@ -57,8 +61,8 @@ def test_two_processes_that_make_and_write_one_store_at_once_lose_nothing(tmp_pa
         writer.communicate()
     assert [writer.returncode for writer in writers] == [0, 0]
     with open_store(path, must_exist=True) as store:
-        assert store.count(SpectrumQuery()) == 400
-        assert store.count(SpectrumQuery(id_prefix="a")) == 200
+        assert store.count(ALL) == 400
+        assert store.count(SpectrumQuery(status=ANY_STATUS, id_prefix="a")) == 200
         assert len(store.records("b" + "0" * 39)) == 1
 
 
@@ -70,7 +74,7 @@ def test_killed_writer_leaves_only_whole_documents(tmp_path: Path) -> None:
         time.sleep(0.05)  # a while in which it is somewhere in the middle of a document
         writer.send_signal(signal.SIGKILL)
     with open_store(path) as store:
-        documents = list(store.query(SpectrumQuery(sort="id")))
+        documents = list(store.query(SpectrumQuery(status=ANY_STATUS, sort="id")))
         assert len(documents) >= 21
         for i, document in enumerate(documents):
             assert document.id == f"a{i:039x}"
@@ -91,7 +95,7 @@ def test_threads_share_a_store(tmp_path: Path, make_document: DocumentMaker) -> 
 
         with ThreadPoolExecutor(8) as pool:
             assert all(pool.map(write_and_read, range(80)))
-        assert store.count(SpectrumQuery()) == 80
+        assert store.count(ALL) == 80
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -106,7 +110,7 @@ def test_forked_process_opens_its_own_connection(tmp_path: Path, make_document: 
         os.waitpid(pid, 0)
         assert os.read(read_end, 3) == b"own"
         store.put(make_document())
-        assert store.count(SpectrumQuery()) == 1
+        assert store.count(ALL) == 1
 
 
 def _garbage(path: Path) -> None:
@@ -148,7 +152,7 @@ def test_damage_in_the_middle_is_named_with_a_remedy(tmp_path: Path, make_docume
     content[8192:] = b"\x5a" * (len(content) - 8192)
     path.write_bytes(content)
     with SQLiteStore(path) as store, pytest.raises(CorruptStoreError, match=r"spectra\.db is damaged.*recover"):
-        list(store.query(SpectrumQuery()))
+        list(store.query(ALL))
     assert path.stat().st_size == len(content)
 
 
@@ -184,10 +188,10 @@ def test_full_disk_is_named_and_loses_nothing(tmp_path: Path, make_document: Doc
         store._connection().execute(f"PRAGMA max_page_count = {n_pages}")
         with pytest.raises(StoreError, match=r"spectra\.db .*disk is full.*free some space"):
             store.put_many((make_document(str(i)), None) for i in range(400))
-        assert [s.id for s in store.summaries(SpectrumQuery())] == [make_document("kept").id]
+        assert [s.id for s in store.summaries(ALL)] == [make_document("kept").id]
         store._connection().execute("PRAGMA max_page_count = 100000")
         assert store.put_many((make_document(str(i)), None) for i in range(400)) == 400
-        assert store.count(SpectrumQuery()) == 401
+        assert store.count(ALL) == 401
 
 
 def test_store_that_cannot_be_written_is_read_and_says_so_on_writing(
@@ -233,7 +237,7 @@ def test_address_opens_the_same_store(tmp_path: Path, make_document: DocumentMak
         store.put(make_document())
         address = store.address
     with open_store(address, must_exist=True) as store:
-        assert store.count(SpectrumQuery()) == 1
+        assert store.count(ALL) == 1
 
 
 @pytest.mark.parametrize(
@@ -249,7 +253,7 @@ def test_closed_store_says_so(tmp_path: Path) -> None:
     store = SQLiteStore(tmp_path / "spectra.db")
     store.close()
     with pytest.raises(StoreError, match="has been closed"):
-        store.count(SpectrumQuery())
+        store.count(ALL)
 
 
 @pytest.mark.parametrize(
@@ -278,3 +282,94 @@ def test_package_imports_neither_pymatgen_nor_pymongo() -> None:
     code = "import sys, whiteline.database; print({'pymatgen', 'pymongo', 'numpy', 'bson'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        ({"sort": "-created_at"}, "spectra_by_time"),
+        ({"absorber": "Ti", "edge": "K"}, "spectra_by_absorber"),
+        ({"absorber": "Ti", "edge": "K", "fidelity": "feff:fast"}, "spectra_by_fidelity"),
+        ({"formula": "TiO2"}, "spectra_by_formula"),
+        ({"chemical_system": "Ti-O"}, "spectra_by_system"),
+        ({"elements_all": ("Ti", "O")}, "spectra_by_system"),
+        ({"elements_none": ("Li",)}, "spectra_by_system"),
+        ({"space_group": 136, "absorber": "Ti"}, "spectra_by_space_group"),
+        ({"absorber": "Ti", "parameters": {"fms_radius": 6.0}}, "spectra_by_parameters"),
+        ({"id_prefix": "ab", "sort": "id"}, "sqlite_autoindex_spectra_1"),
+        ({"structure_id": "ab"}, "spectra_by_structure"),
+        ({"site_id": "ab"}, "spectra_by_site"),
+        ({"status": "failed"}, "spectra_not_converged"),
+    ],
+)
+@pytest.mark.parametrize("status", ["converged", "any"])
+def test_common_query_reads_no_more_than_an_index(
+    tmp_path: Path, query: dict[str, Any], index: str, status: str
+) -> None:
+    wanted = SpectrumQuery(**{"status": status, "limit": 50, **query})
+    with SQLiteStore(tmp_path / "spectra.db") as store:
+        plan = make_plan(store._connection(), wanted)
+        where = f"{plan.condition}{order_and_window(wanted)}"
+        sql = f"EXPLAIN QUERY PLAN SELECT s.key FROM {plan.table} WHERE {where}"  # noqa: S608
+        steps = [str(row[3]) for row in store._rows(sql, plan.values)]
+    assert any(f"INDEX {index}" in step for step in steps)
+    assert not any(step == "SCAN s" for step in steps)
+
+
+@pytest.mark.parametrize("few", [0, 5000])
+@pytest.mark.parametrize("few_sets", [0, 20_000])
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"elements_all": ("O", "Ti"), "elements_none": ("Li",)},
+        {"elements_any": ("Li", "Ni"), "absorber": "Ni"},
+        {"parameters": {"n": (">=", 3), "kind": ("!=", "odd")}},
+        {"elements_none": ("Ni",), "parameters": {"n": ("in", [1, 2, 9])}, "absorber": "Ti"},
+    ],
+)
+def test_every_way_to_a_result_leads_to_the_same(
+    tmp_path: Path,
+    make_document: DocumentMaker,
+    monkeypatch: pytest.MonkeyPatch,
+    query: dict[str, Any],
+    few: int,
+    few_sets: int,
+) -> None:
+    monkeypatch.setattr("whiteline.database.sqlite_plan.FEW", few)
+    monkeypatch.setattr("whiteline.database.sqlite_plan._FEW_SETS", few_sets)
+    systems = [("Ti", "O-Ti"), ("Ni", "Ni-O"), ("Ti", "Li-O-Ti"), ("Ti", "Ti")]
+    with SQLiteStore(tmp_path / "spectra.db") as store:
+        for i in range(24):
+            absorber, system = systems[i % 4]
+            parameters = {"n": i % 5, "kind": "odd" if i % 2 else "even"}
+            changes = {"absorber": absorber, "chemical_system": system, "created_at": f"2026-01-{1 + i:02d}"}
+            store.put(make_document(str(i), parameters=parameters, **changes))
+        everything = SpectrumQuery(status="any", sort="-created_at", **query)
+        found = [summary.id for summary in store.summaries(everything)]
+        assert 0 < len(found) == store.count(everything) < 24
+        assert [summary.id for summary in store.summaries(everything.replace(limit=3))] == found[:3]
+
+
+def test_store_without_an_index_still_finds(tmp_path: Path, make_document: DocumentMaker) -> None:
+    query = SpectrumQuery(status="any", elements_all=("Ti",), parameters={"fms_radius": 6.0}, limit=5)
+    with SQLiteStore(tmp_path / "spectra.db") as store:
+        store.put(make_document(parameters={"fms_radius": 6.0}))
+        for name in ("spectra_by_system", "spectra_by_parameters"):
+            store._rows(f"DROP INDEX {name}", ())
+        assert [summary.id for summary in store.summaries(query)] == [make_document().id]
+
+
+def test_damaged_raw_file_is_named(tmp_path: Path, make_document: DocumentMaker) -> None:
+    with SQLiteStore(tmp_path / "spectra.db") as store:
+        store.put(make_document(), None, {"xmu.dat": b"content"})
+        store._rows("UPDATE blobs SET content = x'00'", ())
+        with pytest.raises(CorruptStoreError, match=r"xmu\.dat of spectrum .* is damaged .*restore it from a backup"):
+            store.read_file(make_document().id, "xmu.dat")
+
+
+def test_shared_contents_are_kept_once(tmp_path: Path, make_document: DocumentMaker, make_record: RecordMaker) -> None:
+    tables = ("structures", "grids", "parameters", "descriptions", "contexts", "blobs")
+    with SQLiteStore(tmp_path / "spectra.db") as store:
+        store.put_many((make_document(str(i)), make_record(), {"log": b"same"}) for i in range(10))
+        store.put(make_document("later"), make_record(), {"log": b"same"})
+        assert [store._rows(f"SELECT count(*) FROM {table}", ())[0][0] for table in tables] == [1] * 6  # noqa: S608

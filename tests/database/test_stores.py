@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import mongomock
 import numpy as np
 import pytest
+from pymongo import MongoClient
 
 from whiteline.database import (
     AmbiguousIdError,
@@ -23,13 +24,14 @@ from whiteline.database import (
     UnknownIdError,
     open_store,
 )
+from whiteline.database.query import ANY_STATUS
 from whiteline.errors import InputError, ParameterError
 from whiteline.status import Status
 
 if TYPE_CHECKING:
     from tests.database.conftest import DocumentMaker, RecordMaker
 
-SERVER = os.environ.get("WHITELINE_TEST_MONGO_URI", "")
+ALL = SpectrumQuery(status=ANY_STATUS)
 
 
 class StoreContract:
@@ -40,6 +42,13 @@ class StoreContract:
         raise NotImplementedError
 
     def n_structures(self, store: Any) -> int:
+        raise NotImplementedError
+
+    def n_blobs(self, store: Any) -> int:
+        raise NotImplementedError
+
+    def drop_index(self, store: Any) -> None:
+        """Drop `spectra_by_formula`."""
         raise NotImplementedError
 
     @pytest.fixture
@@ -65,12 +74,12 @@ class StoreContract:
 
     def test_checking_that_it_can_be_written_stores_nothing(self, store: SpectrumStore) -> None:
         store.check_writable()
-        assert store.count(SpectrumQuery()) == 0
+        assert store.count(ALL) == 0
 
     def test_is_a_store(self, store: SpectrumStore) -> None:
         assert isinstance(store, SpectrumStore)
-        assert list(store.query(SpectrumQuery())) == []
-        assert store.count(SpectrumQuery()) == 0
+        assert list(store.query(ALL)) == []
+        assert store.count(ALL) == 0
 
     def test_round_trip_is_exact_to_the_bit(self, store: SpectrumStore, make_document: DocumentMaker) -> None:
         document = make_document()
@@ -88,7 +97,7 @@ class StoreContract:
         early = make_record("2026-01-01T00:00:00.000+00:00")
         store.put(document, late)
         store.put(replace(document, source="again.cif"), early)
-        assert store.count(SpectrumQuery()) == 1
+        assert store.count(ALL) == 1
         assert store.get(document.id).source == "again.cif"
         assert [record.to_dict() for record in store.records(document.id)] == [early.to_dict(), late.to_dict()]
 
@@ -150,7 +159,7 @@ class StoreContract:
     def test_query_finds(
         self, filled: SpectrumStore, names: dict[str, str], query: dict[str, Any], expected: str
     ) -> None:
-        wanted = SpectrumQuery(**query)
+        wanted = SpectrumQuery(**{"status": ANY_STATUS, **query})
         found = [names[summary.id] for summary in filled.summaries(wanted)]
         assert [names[document.id] for document in filled.query(wanted)] == found
         is_ordered = wanted.sort.endswith("created_at")
@@ -182,7 +191,7 @@ class StoreContract:
     def test_parameters_are_compared_by_type(
         self, filled: SpectrumStore, names: dict[str, str], parameters: dict[str, Any], expected: str
     ) -> None:
-        query = SpectrumQuery(parameters=parameters)
+        query = SpectrumQuery(status=ANY_STATUS, parameters=parameters)
         assert [names[summary.id] for summary in filled.summaries(query)] == list(expected)
         assert filled.count(query) == len(expected)
 
@@ -190,11 +199,12 @@ class StoreContract:
         documents = [make_document(str(i)) for i in range(20)]
         store.put_many((document, None) for document in documents)
         ids = sorted(document.id for document in documents)
-        assert [summary.id for summary in store.summaries(SpectrumQuery())] == ids
-        assert [summary.id for summary in store.summaries(SpectrumQuery(sort="-created_at"))] == ids[::-1]
+        assert [summary.id for summary in store.summaries(ALL)] == ids
+        newest_first = SpectrumQuery(status=ANY_STATUS, sort="-created_at")
+        assert [summary.id for summary in store.summaries(newest_first)] == ids[::-1]
 
     def test_summary_shows_the_extent_of_the_spectrum(self, filled: SpectrumStore) -> None:
-        summary = next(filled.summaries(SpectrumQuery(absorber="Ti", limit=1)))
+        summary = next(filled.summaries(SpectrumQuery(status=ANY_STATUS, absorber="Ti", limit=1)))
         assert (summary.energy_min, summary.energy_max, summary.n_points) == (-10.0, 29.0, 40)
         assert summary.parameters == {"fms_radius": 5.0, "scf": {"radius": 4}}
 
@@ -235,7 +245,7 @@ class StoreContract:
     ) -> None:
         spectrum = make_document("a").spectrum
         assert spectrum is not None
-        ids, matrix = filled.matrix(SpectrumQuery(absorber="Ti"), spectrum.energy)
+        ids, matrix = filled.matrix(SpectrumQuery(status=ANY_STATUS, absorber="Ti"), spectrum.energy)
         assert [names[i] for i in ids] == ["a", "b", "c"]
         expected = [s.intensity for s in (make_document(name).spectrum for name in "abc") if s]
         # The same products, perhaps summed in another order: one rounding.
@@ -245,15 +255,15 @@ class StoreContract:
         self, filled: SpectrumStore, make_document: DocumentMaker
     ) -> None:
         grid = np.linspace(-3.3, 12.1, 7)
-        _, matrix = filled.matrix(SpectrumQuery(absorber="Ni", skip=1), grid)
+        _, matrix = filled.matrix(SpectrumQuery(status=ANY_STATUS, absorber="Ni", skip=1), grid)
         spectrum = make_document("e").spectrum
         assert spectrum is not None
         # Averaging and interpolating are both linear and commute to rounding.
         np.testing.assert_allclose(matrix, [spectrum.resample(grid).intensity], rtol=1e-13)
         with pytest.raises(InputError, match=r"covers -10 to 29 eV"):
-            filled.matrix(SpectrumQuery(), np.array([0.0, 29.5]))
+            filled.matrix(ALL, np.array([0.0, 29.5]))
         with pytest.raises(InputError, match="strictly increasing"):
-            filled.matrix(SpectrumQuery(), np.array([1.0, 0.0]))
+            filled.matrix(ALL, np.array([1.0, 0.0]))
 
     def test_matrix_copies_single_component_rows_and_mixes_them_with_others(
         self, store: SpectrumStore, make_document: DocumentMaker
@@ -263,9 +273,9 @@ class StoreContract:
         assert full is not None
         plain = replace(full, energy=grid, components=np.sqrt(grid)[np.newaxis], polarisations=_isotropic())
         store.put(make_document("plain", spectrum=plain, created_at="2026-01-01"))
-        assert store.matrix(SpectrumQuery(), grid)[1].tobytes() == np.sqrt(grid).tobytes()
+        assert store.matrix(ALL, grid)[1].tobytes() == np.sqrt(grid).tobytes()
         store.put(make_document("full", created_at="2026-01-02"))
-        _, matrix = store.matrix(SpectrumQuery(), grid)
+        _, matrix = store.matrix(ALL, grid)
         assert matrix[0].tobytes() == np.sqrt(grid).tobytes()
         np.testing.assert_allclose(matrix[1], full.resample(grid).intensity, rtol=1e-13)  # rounding
 
@@ -280,7 +290,7 @@ class StoreContract:
         documents = [make_document(str(i)) for i in range(450)]
         assert store.put_many((document, None) for document in documents) == 450
         ids = sorted(document.id for document in documents)
-        stream = store.query(SpectrumQuery(sort="id"))
+        stream = store.query(SpectrumQuery(status=ANY_STATUS, sort="id"))
         first = [document.id for document in islice(stream, 10)]
         store.delete(ids[-1])
         store.put(make_document("late", id="f" * 40))
@@ -294,7 +304,7 @@ class StoreContract:
 
         with pytest.raises(RuntimeError, match="in the middle"):
             store.put_many(broken())
-        assert store.count(SpectrumQuery()) == 1000
+        assert store.count(ALL) == 1000
 
     def test_what_json_cannot_hold_is_refused_before_anything_is_written(
         self, store: SpectrumStore, make_document: DocumentMaker
@@ -302,7 +312,146 @@ class StoreContract:
         bad = make_document("bad", parameters={"radius": float("inf")})
         with pytest.raises(ParameterError, match=r"parameters of document"):
             store.put_many([(make_document("good"), None), (bad, None)])
-        assert store.count(SpectrumQuery()) == 0
+        assert store.count(ALL) == 0
+
+    def test_file_comes_back_and_is_listed(
+        self, store: SpectrumStore, make_document: DocumentMaker, make_record: RecordMaker
+    ) -> None:
+        document = make_document()
+        content = bytes(range(256)) * 100
+        store.put(document, make_record(), {"xmu.dat": content, "scf/log.txt": b""})
+        sizes = {file.name: file.size for file in store.files(document.id)}
+        assert sizes == {"scf/log.txt": 0, "xmu.dat": 25600}
+        assert [file.name for file in store.files(document.id)] == sorted(sizes)
+        assert store.files(document.id)[1].sha256 == hashlib.sha256(content).hexdigest()
+        assert store.read_file(document.id, "xmu.dat") == content
+        assert store.read_file(document.id, "scf/log.txt") == b""
+
+    def test_files_are_added_and_replaced_by_name(self, store: SpectrumStore, make_document: DocumentMaker) -> None:
+        document = make_document()
+        assert store.put_many([(document, None, {"a": b"1", "b": b"2"}), (make_document("other"), None)]) == 2
+        store.put_files(document.id, {"b": b"3", "c": b"4"})
+        store.put(document)
+        found = {file.name: store.read_file(document.id, file.name) for file in store.files(document.id)}
+        assert found == {"a": b"1", "b": b"3", "c": b"4"}
+        assert store.status().n_files == 3
+
+    def test_content_is_kept_once_until_its_last_file_is_gone(
+        self, store: SpectrumStore, make_document: DocumentMaker
+    ) -> None:
+        first, second = make_document("first"), make_document("second")
+        shared = b"the same potential" * 1000
+        store.put_many([(first, None, {"pot.bin": shared}), (second, None, {"other name": shared, "own": b"x"})])
+        assert self.n_blobs(store) == 2
+        store.delete(first.id)
+        assert store.files(first.id) == []
+        assert store.read_file(second.id, "other name") == shared
+        store.put_files(second.id, {"other name": b"another"})
+        assert self.n_blobs(store) == 2
+        store.delete(second.id)
+        assert self.n_blobs(store) == 0
+        assert store.status().n_files == 0
+
+    @pytest.mark.parametrize(
+        "name",
+        ["", "/etc/passwd", "../up", "a/../../b", "a//b", "a/./b", ".", "a\\b", "a\n", "a\0b", "a/", "x" * 256],
+    )
+    def test_unsafe_file_name_is_refused(self, store: SpectrumStore, make_document: DocumentMaker, name: str) -> None:
+        with pytest.raises(ParameterError, match=r"relative path such as scf/scf\.out"):
+            store.put(make_document(), None, {name: b"content"})
+        assert store.count(ALL) == 0
+
+    def test_file_that_is_not_bytes_is_refused(self, store: SpectrumStore, make_document: DocumentMaker) -> None:
+        document = make_document()
+        store.put(document)
+        with pytest.raises(ParameterError, match=r"xmu.dat of spectrum .* must be bytes, got str: read it with"):
+            store.put_files(document.id, {"xmu.dat": "text"})  # type: ignore[dict-item]  # that is the point
+
+    def test_missing_file_is_named_with_those_that_are_there(
+        self, store: SpectrumStore, make_document: DocumentMaker
+    ) -> None:
+        document = make_document()
+        store.put(document, None, {"xmu.dat": b"1", "feff.inp": b"2"})
+        with pytest.raises(UnknownIdError, match=r"has no file 'mu.dat'; it has: feff.inp, xmu.dat"):
+            store.read_file(document.id, "mu.dat")
+        with pytest.raises(UnknownIdError, match=r"no spectrum in .* has the id 'feed'"):
+            store.read_file("feed", "xmu.dat")
+        with pytest.raises(UnknownIdError, match=r"has the id 'feed': store it first"):
+            store.put_files("feed", {"xmu.dat": b"1"})
+
+    def test_changes_list_what_was_written_since_in_order(
+        self, store: SpectrumStore, make_document: DocumentMaker
+    ) -> None:
+        assert store.changes() == ([], 0)
+        documents = {name: make_document(name) for name in "abcd"}
+        store.put_many((documents[name], None) for name in "abc")
+        ids, revision = store.changes()
+        assert ids == [documents[name].id for name in "abc"]
+        assert store.changes(revision) == ([], revision)
+        store.put(documents["d"])
+        store.put(documents["a"])
+        again, newest = store.changes(revision)
+        assert again == [documents["d"].id, documents["a"].id]
+        assert store.changes()[0] == [documents[name].id for name in "bcda"]
+        assert newest > revision
+
+    def test_revision_of_a_deleted_spectrum_is_never_given_again(
+        self, store: SpectrumStore, make_document: DocumentMaker
+    ) -> None:
+        first, second = make_document("first"), make_document("second")
+        store.put(first)
+        _, revision = store.changes()
+        store.delete(first.id)
+        store.put(second)
+        assert store.changes(revision)[0] == [second.id]
+
+    def test_last_of_two_documents_with_one_id_is_kept_with_both_records(
+        self, store: SpectrumStore, make_document: DocumentMaker, make_record: RecordMaker
+    ) -> None:
+        document = make_document()
+        late = replace(document, source="late.cif")
+        assert store.put_many([(document, make_record(), {"a": b"1"}), (late, make_record(), {"b": b"2"})]) == 2
+        assert store.get(document.id).source == "late.cif"
+        assert len(store.records(document.id)) == 2
+        assert [file.name for file in store.files(document.id)] == ["a", "b"]
+        assert store.changes()[0] == [document.id]
+
+    def test_group_counts_combinations_the_largest_first(self, filled: SpectrumStore) -> None:
+        assert filled.group(ALL, ["absorber"]) == [(("Ti",), 4), (("Ni",), 2)]
+        assert filled.group(ALL, ("absorber", "edge")) == [(("Ti", "K"), 4), (("Ni", "K"), 1), (("Ni", "L3"), 1)]
+        by_status = filled.group(SpectrumQuery(status=ANY_STATUS, absorber="Ti", limit=1), ["status", "space_group"])
+        assert by_status == [(("unconverged", 136), 3), (("failed", 136), 1)]
+        assert len(filled.group(ALL, ["id"])) == 6
+        assert filled.group(SpectrumQuery(absorber="Fe"), ["code"]) == []
+
+    def test_group_keeps_what_is_unknown_apart(self, store: SpectrumStore, make_document: DocumentMaker) -> None:
+        store.put_many((make_document(str(i), site_index=i_site), None) for i, i_site in enumerate((None, 0, 0)))
+        assert store.group(ALL, ["site_index"]) == [((0,), 2), ((None,), 1)]
+
+    @pytest.mark.parametrize(
+        ("names", "message"),
+        [(["absorbr"], "did you mean 'absorber'"), ([], "expected a list"), ("code", "expected a list")],
+    )
+    def test_group_by_what_is_no_field_is_refused(self, store: SpectrumStore, names: list[str], message: str) -> None:
+        with pytest.raises(ParameterError, match=message):
+            store.group(ALL, names)
+
+    def test_status_counts_what_is_stored(
+        self, filled: SpectrumStore, make_document: DocumentMaker, make_record: RecordMaker
+    ) -> None:
+        filled.put(make_document("a"), make_record(), {"xmu.dat": b"1"})
+        status = filled.status()
+        assert (status.n_spectra, status.n_structures, status.n_records, status.n_files) == (6, 1, 1, 1)
+        assert status.address == filled.address
+        assert status.schema_version == 2
+        assert all(index.is_present for index in status.indexes)
+
+    def test_missing_index_is_seen_and_made_again(self, filled: SpectrumStore) -> None:
+        assert filled.prepare() == ()
+        self.drop_index(filled)
+        assert [index.name for index in filled.status().indexes if not index.is_present] == ["spectra_by_formula"]
+        assert filled.prepare() == ("spectra_by_formula",)
+        assert all(index.is_present for index in filled.status().indexes)
 
 
 def _isotropic() -> tuple[Any, ...]:
@@ -320,6 +469,12 @@ class TestSQLiteStore(StoreContract):
     def n_structures(self, store: Any) -> int:
         return int(store._rows("SELECT count(*) FROM structures", ())[0][0])
 
+    def n_blobs(self, store: Any) -> int:
+        return int(store._rows("SELECT count(*) FROM blobs", ())[0][0])
+
+    def drop_index(self, store: Any) -> None:
+        store._rows("DROP INDEX spectra_by_formula", ())
+
 
 class TestMongomockStore(StoreContract):
     @pytest.fixture
@@ -330,23 +485,21 @@ class TestMongomockStore(StoreContract):
     def n_structures(self, store: Any) -> int:
         return int(store._structures.count_documents({}))
 
+    def n_blobs(self, store: Any) -> int:
+        return int(store._database["blobs"].count_documents({}))
 
-if SERVER:
+    def drop_index(self, store: Any) -> None:
+        store._spectra.drop_index("spectra_by_formula")
 
-    class TestMongoServerStore(TestMongomockStore):
-        @pytest.fixture
-        def store(self, tmp_path: Path) -> Iterator[SpectrumStore]:  # noqa: ARG002  # as the contract's
-            from pymongo import MongoClient
 
-            name = f"whiteline_test_{uuid.uuid4().hex}"
-            base, _, options = SERVER.partition("?")
-            address = f"{base.rstrip('/')}/{name}" + (f"?{options}" if options else "")
-            with open_store(address) as store:
-                yield store
-            with MongoClient[dict[str, Any]](SERVER) as client:
-                client.drop_database(name)
+class TestMongoServerStore(TestMongomockStore):
+    """Over a real connection: to `WHITELINE_TEST_MONGO_URI`, or to a server that is started for the tests."""
 
-else:
-
-    def test_mongo_server_store() -> None:
-        pytest.skip("WHITELINE_TEST_MONGO_URI names no MongoDB server: its contract was not tested")
+    @pytest.fixture
+    def store(self, mongo_address: str) -> Iterator[SpectrumStore]:
+        name = f"whiteline_test_{uuid.uuid4().hex}"
+        base, _, options = mongo_address.partition("?")
+        with open_store(f"{base.rstrip('/')}/{name}" + (f"?{options}" if options else "")) as store:
+            yield store
+        with MongoClient[dict[str, Any]](mongo_address) as client:
+            client.drop_database(name)

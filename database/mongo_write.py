@@ -1,0 +1,168 @@
+"""Documents and records as MongoDB keeps them, and writing groups of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from bson import Binary
+from pymongo import ReplaceOne
+from pymongo.collection import Collection
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo.write_concern import WriteConcern
+
+from whiteline.database.blobs import PackedFile, pack_files
+from whiteline.database.documents import SpectrumDocument, json_text
+from whiteline.database.mongo_files import write_files
+from whiteline.database.mongo_filter import facts
+from whiteline.database.mongo_meta import Revisions
+from whiteline.database.rows import PLAIN_COLUMNS, pack_spectrum, pack_structure
+from whiteline.database.store import Item
+from whiteline.provenance import ProvenanceRecord
+
+__all__ = ["PackedGroup", "pack", "write"]
+
+Stored: TypeAlias = dict[str, Any]
+
+_DUPLICATE = 11000  # MongoDB's code for a key that is already there
+
+
+@dataclass(frozen=True)
+class PackedGroup:
+    """Documents, records and files as they are stored; what is shared stands there once, by its id."""
+
+    structures: dict[str, Stored] = field(default_factory=dict)
+    grids: dict[str, Stored] = field(default_factory=dict)
+    records: list[Stored] = field(default_factory=list)
+    files: list[tuple[str, tuple[PackedFile, ...]]] = field(default_factory=list)
+    spectra: dict[str, Stored] = field(default_factory=dict)
+
+
+def pack(group: Sequence[Item]) -> PackedGroup:
+    """Return a group as it is stored.
+
+    Raises:
+        ParameterError: JSON cannot hold a document or record, or a file cannot be stored.
+    """
+    packed = PackedGroup()
+    structures: dict[tuple[int, str], Stored] = {}
+    for document, record, *files in group:
+        known_as = (id(document.structure), document.structure_id)
+        if known_as not in structures:
+            structures[known_as] = _pack_structure(document)
+        structure = structures[known_as]
+        packed.structures[structure["_id"]] = structure
+        spectrum, energy = _pack_spectrum(document, structure["_id"])
+        # Last of its id, as if the documents had come one by one.
+        packed.spectra.pop(document.id, None)
+        packed.spectra[document.id] = spectrum
+        if energy is not None:
+            packed.grids[spectrum["grid"]] = {"_id": spectrum["grid"], "energy": Binary(energy)}
+        if record is not None:
+            packed.records.append(_pack_record(document.id, record))
+        if files and files[0]:
+            packed.files.append((document.id, pack_files(files[0], spectrum_id=document.id)))
+    return packed
+
+
+def _pack_structure(document: SpectrumDocument) -> Stored:
+    packed = pack_structure(document)
+    return {"_id": packed.key, "structure_id": packed.structure_id, "structure": json.loads(packed.text)}
+
+
+def _pack_spectrum(document: SpectrumDocument, structure_key: str) -> tuple[Stored, bytes | None]:
+    metadata = document.metadata()
+    described, arrays = pack_spectrum(document)
+    # Through JSON, so that tuples and enumerations are kept as every other store keeps them.
+    what = f"the parameters of document {document.id}"
+    parameters = json.loads(json_text(metadata["parameters"], what=what))
+    stored = {
+        "_id": document.id,
+        **{name: metadata[name] for name in PLAIN_COLUMNS[1:]},
+        "elements": metadata["elements"],
+        "parameters": parameters,
+        "facts": list(facts(parameters)),
+        "details": {name: metadata[name] for name in ("schema_version", "checks", "parents", "licence", "citation")}
+        | {"spectrum": described},
+        "structure_key": structure_key,
+        "n_points": arrays.n_points if arrays else 0,
+        "energy_min": arrays.energy_min if arrays else None,
+        "energy_max": arrays.energy_max if arrays else None,
+        "grid": arrays.grid if arrays else None,
+        "components": Binary(arrays.components) if arrays else None,
+        "weights": Binary(arrays.weights) if arrays and arrays.weights else None,
+    }
+    return stored, arrays.energy if arrays else None
+
+
+def _pack_record(spectrum_id: str, record: ProvenanceRecord) -> Stored:
+    text = json_text(record.to_dict(), what=f"the provenance record of document {spectrum_id}")
+    return {
+        "spectrum_id": spectrum_id,
+        "record_id": record.id,
+        "started_at": record.started_at,
+        "record": json.loads(text),
+    }
+
+
+def write(database: Any, group: PackedGroup) -> None:
+    """Write a group, spectra last; to do so again, after a fault, changes nothing but their revisions."""
+    _insert(database["structures"], list(group.structures.values()))
+    _insert(database["grids"], list(group.grids.values()))
+    # Copies: the driver adds an `_id` to what it inserts.
+    _insert(database["records"], [dict(record) for record in group.records])
+    for spectrum_id, files in group.files:
+        write_files(database, spectrum_id, files)
+    with Revisions(database["meta"]).taking(len(group.spectra)) as first:
+        spectra = {i: {**s, "revision": first + n} for n, (i, s) in enumerate(group.spectra.items())}
+        collection = _journaled(database["spectra"])
+        old = {row["_id"] for row in collection.find({"_id": {"$in": list(spectra)}}, {"_id": 1})}
+        # Another writer may have inserted some since the look: those are there to be replaced, too.
+        old.update(_insert(collection, [s for i, s in spectra.items() if i not in old]))
+        _replace(collection, [spectra[spectrum_id] for spectrum_id in old])
+
+
+def _journaled(collection: Any) -> Any:
+    """Return a collection whose writes, and those before them, are on the server's disk when they return."""
+    said = getattr(collection.write_concern, "document", {})
+    return collection.with_options(write_concern=WriteConcern(**{**said, "j": True}))
+
+
+def _insert(collection: Any, rows: list[Stored]) -> list[Any]:
+    """Insert the rows that are not there yet; return the ids of those that are."""
+    if not rows:
+        return []
+    try:
+        collection.insert_many(rows, ordered=False)
+    except BulkWriteError as error:
+        faults = error.details["writeErrors"]
+        if any(fault["code"] != _DUPLICATE for fault in faults):
+            raise
+        return [fault["op"]["_id"] for fault in faults]
+    return []
+
+
+def _replace(collection: Any, rows: Sequence[Stored]) -> None:
+    # Twins of MongoDB's collection that live in memory take no bulk replacement from every driver.
+    if rows and isinstance(collection, Collection):
+        try:
+            collection.bulk_write([ReplaceOne({"_id": row["_id"]}, row, upsert=True) for row in rows], ordered=False)
+        except BulkWriteError as error:
+            faults = error.details["writeErrors"]
+            if any(fault["code"] != _DUPLICATE for fault in faults):
+                raise
+            rows = [rows[fault["index"]] for fault in faults]
+        else:
+            return
+    for row in rows:
+        _replace_one(collection, row)
+
+
+def _replace_one(collection: Any, row: Stored) -> None:
+    try:
+        collection.replace_one({"_id": row["_id"]}, row, upsert=True)
+    except DuplicateKeyError:
+        # Another writer inserted it between this one's look and insertion: now it is there to be replaced.
+        collection.replace_one({"_id": row["_id"]}, row, upsert=True)

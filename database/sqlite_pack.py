@@ -1,0 +1,218 @@
+"""Documents and records as rows of the embedded store.
+
+Most of what a document says besides its numbers, and most of its record, is the same for thousands of spectra. It is
+told apart here: the shared part is kept once, named by its content, and each row holds the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from operator import attrgetter
+from typing import Any, NamedTuple, TypeVar
+
+from whiteline.database.blobs import PackedFile, pack_files
+from whiteline.database.documents import SPECTRUM_SCHEMA_VERSION, SpectrumDocument, json_text
+from whiteline.database.rows import PLAIN_COLUMNS, SpectrumArrays, compress, content_hash, pack_arrays, pack_structure
+from whiteline.database.store import Item
+from whiteline.provenance import ProvenanceRecord
+from whiteline.spectrum import Spectrum
+
+__all__ = ["EXTENT_COLUMNS", "PackedItem", "Shared", "pack", "split_details", "split_record"]
+
+EXTENT_COLUMNS = ("n_points", "energy_min", "energy_max")
+# What differs from spectrum to spectrum; every other field is shared.
+_OWN_OF_SPECTRUM = ("scale", "volume", "reference_energy", "shift")
+_OWN_OF_RECORD = ("inputs", "outputs", "parents", "timings", "ended_at")
+_COLUMNS_OF_RECORD = ("id", "started_at")
+_ARRAYS = ("energy", "components")
+_shared_of_spectrum = attrgetter(
+    *(f.name for f in fields(Spectrum) if f.name not in (*_OWN_OF_SPECTRUM, *_ARRAYS) and f.init)
+)
+_shared_of_record = attrgetter(
+    *(f.name for f in fields(ProvenanceRecord) if f.name not in (*_OWN_OF_RECORD, *_COLUMNS_OF_RECORD))
+)
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+class Shared(NamedTuple):
+    """Content that many rows refer to: its hash, itself, and more columns of its table, by their names."""
+
+    hash: bytes
+    content: bytes | str
+    more: tuple[tuple[str, str], ...] = ()
+
+
+class PackedItem(NamedTuple):
+    """A document, its record and its files, ready to be bound.
+
+    Attributes:
+        row: Values of `PLAIN_COLUMNS`, of `EXTENT_COLUMNS` and the details.
+        record: Id, start, and the rest of the record; `context` is what it shares with others.
+    """
+
+    id: str
+    elements: tuple[str, ...]
+    chemical_system: str
+    row: tuple[Any, ...]
+    structure: Shared
+    parameters: Shared
+    description: Shared
+    arrays: SpectrumArrays | None
+    record: tuple[str, str, str] | None
+    context: Shared | None
+    files: tuple[PackedFile, ...]
+
+
+def pack(group: Sequence[Item]) -> list[PackedItem]:
+    """Return a group ready to be bound.
+
+    Raises:
+        ParameterError: JSON cannot hold a document or record, or a file cannot be stored.
+    """
+    packer = _Packer()
+    return [packer.pack(*item) for item in group]
+
+
+def split_details(details: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what of a document's details many share, and what it has for itself."""
+    shared = dict(details)
+    own = {name: shared.pop(name) for name in ("checks", "parents")}
+    spectrum = shared.pop("spectrum")
+    if spectrum is None:
+        return {**shared, "spectrum": None}, own
+    common = {name: value for name, value in spectrum.items() if name not in _OWN_OF_SPECTRUM}
+    return {**shared, "spectrum": common}, {**own, "spectrum": {name: spectrum[name] for name in _OWN_OF_SPECTRUM}}
+
+
+def split_record(record: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what of a record many share, and what it has for itself beside its id and start."""
+    own = {name: record[name] for name in _OWN_OF_RECORD if name in record}
+    return {n: value for n, value in record.items() if n not in own and n not in _COLUMNS_OF_RECORD}, own
+
+
+class _Packer:
+    """Packs the items of one group and remembers what they share.
+
+    Objects are recognised by their `id`: those of a group live until it is written.
+    """
+
+    def __init__(self) -> None:
+        self._structures: dict[tuple[int, str], Shared] = {}
+        self._parameters: dict[int, Shared] = {}
+        self._descriptions: dict[tuple[Any, ...], Shared] = {}
+        self._contexts: dict[tuple[int, ...], Shared] = {}
+        self._grids: dict[bytes, str] = {}
+
+    def pack(
+        self,
+        document: SpectrumDocument,
+        record: ProvenanceRecord | None,
+        files: Mapping[str, bytes] | None = None,
+    ) -> PackedItem:
+        spectrum = document.spectrum
+        arrays = None if spectrum is None else pack_arrays(spectrum, grids=self._grids)
+        own: dict[str, Any] = {
+            "checks": [check.to_dict() for check in document.checks],
+            "parents": list(document.parents),
+        }
+        if spectrum is not None:
+            own["spectrum"] = {name: getattr(spectrum, name) for name in _OWN_OF_SPECTRUM}
+        return PackedItem(
+            id=document.id,
+            elements=document.elements,
+            chemical_system=document.chemical_system,
+            row=(
+                *_plain_values(document),
+                *((arrays.n_points, arrays.energy_min, arrays.energy_max) if arrays else (0, None, None)),
+                json_text(own, what=f"document {document.id}"),
+            ),
+            structure=_once(
+                self._structures,
+                (id(document.structure), document.structure_id),
+                lambda: _pack_structure(document),
+            ),
+            parameters=_once(self._parameters, id(document.parameters), lambda: _pack_parameters(document)),
+            description=_once(
+                self._descriptions,
+                (document.licence, document.citation, spectrum and _shared_of_spectrum(spectrum)),
+                lambda: _pack_description(document),
+            ),
+            arrays=arrays,
+            record=None if record is None else _pack_record(document.id, record),
+            context=None
+            if record is None
+            else _once(
+                self._contexts,
+                tuple(map(id, _shared_of_record(record))),
+                lambda: _pack_context(document.id, record),
+            ),
+            files=pack_files(files, spectrum_id=document.id) if files else (),
+        )
+
+
+def _once(known: dict[_K, _V], key: _K, make: Callable[[], _V]) -> _V:
+    if key not in known:
+        known[key] = make()
+    return known[key]
+
+
+_read_plain = attrgetter(*PLAIN_COLUMNS)
+_I_KIND, _I_STATUS = PLAIN_COLUMNS.index("kind"), PLAIN_COLUMNS.index("status")
+
+
+def _plain_values(document: SpectrumDocument) -> list[Any]:
+    values = list(_read_plain(document))
+    # SQLite takes plain text at once, and asks around for what a subclass of it should be.
+    values[_I_KIND] = document.kind.value
+    values[_I_STATUS] = document.status.value
+    return values
+
+
+def _share(text: str) -> Shared:
+    return Shared(content_hash(text.encode()), text)
+
+
+def _pack_structure(document: SpectrumDocument) -> Shared:
+    packed = pack_structure(document)
+    more = (("structure_id", packed.structure_id),)
+    return Shared(bytes.fromhex(packed.key), compress(packed.text), more)
+
+
+def _pack_parameters(document: SpectrumDocument) -> Shared:
+    return _share(json_text(dict(document.parameters), what=f"the parameters of document {document.id}"))
+
+
+def _pack_description(document: SpectrumDocument) -> Shared:
+    spectrum = None
+    if document.spectrum is not None:
+        spectrum = {name: v for name, v in document.spectrum.to_dict().items() if name not in _ARRAYS}
+    details = {
+        "schema_version": SPECTRUM_SCHEMA_VERSION,
+        "licence": document.licence,
+        "citation": document.citation,
+        "checks": [],
+        "parents": [],
+        "spectrum": spectrum,
+    }
+    return _share(json_text(split_details(details)[0], what=f"document {document.id}"))
+
+
+def _pack_context(spectrum_id: str, record: ProvenanceRecord) -> Shared:
+    return _share(json_text(split_record(record.to_dict())[0], what=_record_of(spectrum_id)))
+
+
+def _pack_record(spectrum_id: str, record: ProvenanceRecord) -> tuple[str, str, str]:
+    own = {
+        "inputs": dict(record.inputs),
+        "outputs": dict(record.outputs),
+        "parents": list(record.parents),
+        "timings": dict(record.timings),
+        "ended_at": record.ended_at,
+    }
+    return record.id, record.started_at, json_text(own, what=_record_of(spectrum_id))
+
+
+def _record_of(spectrum_id: str) -> str:
+    return f"the provenance record of document {spectrum_id}"
