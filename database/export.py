@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from whiteline import __version__
-from whiteline.database.documents import SpectrumDocument
+from whiteline.database.documents import DocumentKind, SpectrumDocument
 from whiteline.errors import InputError, ParameterError, UnitError, did_you_mean
 from whiteline.provenance import ProvenanceRecord
 from whiteline.spectrum import Spectrum
@@ -28,11 +28,34 @@ _XDI_EDGES = {"L23": "L", "M23": "M", "M45": "M"}
 
 
 class ExportFormat(StrEnum):
-    """What a spectrum can be written as."""
+    """What spectra can be written as: one a file as text, or many a file."""
 
     XDI = "xdi"
     CSV = "csv"
     JSON = "json"
+    NEXUS = "nexus"
+    PARQUET = "parquet"
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it holds one spectrum, as text."""
+        return self not in (ExportFormat.NEXUS, ExportFormat.PARQUET)
+
+    @property
+    def suffix(self) -> str:
+        """How names of such files end."""
+        return ".nxs" if self is ExportFormat.NEXUS else f".{self.value}"
+
+    @classmethod
+    def parse(cls, name: str) -> ExportFormat:
+        """Return the format of that name.
+
+        Raises:
+            ParameterError: There is none; the message names the nearest.
+        """
+        if name not in set(cls):
+            raise ParameterError(f"unknown format {name!r}: {did_you_mean(name, [f.value for f in cls])}")
+        return cls(name)
 
 
 def export(document: SpectrumDocument, record: ProvenanceRecord | None = None, fmt: ExportFormat | str = "xdi") -> str:
@@ -48,10 +71,10 @@ def export(document: SpectrumDocument, record: ProvenanceRecord | None = None, f
 
     Raises:
         InputError: The calculation failed, so that there is no spectrum.
-        ParameterError: No such format.
+        ParameterError: No such format, or none that is text.
     """
-    if fmt not in set(ExportFormat):
-        raise ParameterError(f"unknown format {fmt!r}: {did_you_mean(fmt, [f.value for f in ExportFormat])}")
+    if not ExportFormat.parse(fmt).is_text:
+        raise ParameterError(f"{fmt} is no text: write it to a file with whiteline.database.export_files.export_many")
     if document.spectrum is None:
         raise InputError(
             f"document {document.id} failed ({document.reason}) and has no spectrum to export: "
@@ -146,11 +169,13 @@ def _facts(
         "code": document.code,
         "code_version": document.code_version,
         "fidelity": document.fidelity,
-        "space_group": f"{document.space_group_symbol} ({document.space_group})",
+        "space_group": f"{document.space_group_symbol} ({document.space_group})" if document.space_group else "",
         "site_index": document.site_index,
         "multiplicity": document.multiplicity,
         "structure_id": document.structure_id,
         "source": document.source,
+        "licence": document.licence,
+        "citation": document.citation,
         "parents": list(document.parents),
         "created_at": document.created_at,
     }
@@ -168,7 +193,8 @@ def _verdict(is_passed: bool) -> str:  # noqa: FBT001  # the one thing it is abo
 
 
 def _comments(document: SpectrumDocument) -> Iterator[str]:
-    yield f"{document.absorber} {document.edge} edge of {_one_line(document.formula)}, computed, not measured"
+    origin = "measured" if document.kind is DocumentKind.MEASURED else "computed, not measured"
+    yield f"{document.absorber} {document.edge} edge of {_one_line(document.formula) or 'an unknown sample'}, {origin}"
     if document.status is Status.UNCONVERGED:
         yield f"WARNING: this spectrum is NOT CONVERGED: {_one_line(document.reason)}"
 

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
-from enum import StrEnum
-from typing import Any, Literal, TypeAlias, get_args
+from functools import partial
+from typing import Any, Final
 
+from whiteline.database.conditions import Condition, Operator, parse_conditions, value_type
 from whiteline.database.documents import DocumentKind, utc_text
+from whiteline.database.query_values import (
+    hex_prefix,
+    known_symbol,
+    known_symbols,
+    member,
+    ordered_system,
+    plain_text,
+    reduced_formula,
+    several,
+    space_group_number,
+    whole_number,
+)
 from whiteline.edges import Edge
 from whiteline.errors import ParameterError, did_you_mean
 from whiteline.status import Status
 
-__all__ = ["EXACT_FIELDS", "SORT_FIELDS", "Condition", "Operator", "SpectrumQuery", "value_type"]
+__all__ = ["ANY_STATUS", "EXACT_FIELDS", "SORT_FIELDS", "Condition", "Operator", "SpectrumQuery", "value_type"]
 
-Operator: TypeAlias = Literal["==", "!=", "<", "<=", ">", ">=", "in"]
-ValueType: TypeAlias = Literal["number", "text", "bool", "null", "nested"]
-
-_OPERATORS: tuple[str, ...] = get_args(Operator)
-_LARGEST = 2**63 - 1  # stores count in 64 bits; nan and infinity fail this test, too
-_PARAMETER_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
-_PERIODIC_TABLE = """
-    H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr
-    Rb Sr Y Zr Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu
-    Hf Ta W Re Os Ir Pt Au Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am Cm Bk Cf Es Fm Md No Lr
-    Rf Db Sg Bh Hs Mt Ds Rg Cn Nh Fl Mc Lv Ts Og D T
-"""
-_SYMBOLS = frozenset(_PERIODIC_TABLE.split())
+# What `status` takes to find everything; the word "any" means the same.
+ANY_STATUS: Final = tuple(Status)
 # Fields of the query that a document must equal, whatever the store.
 EXACT_FIELDS = (
     "absorber",
@@ -59,83 +60,15 @@ SORT_FIELDS = (
 )
 
 
-def value_type(value: object) -> ValueType:
-    """Return the type under which a parameter is compared; values of different types are never equal.
-
-    >>> value_type(6), value_type(6.0), value_type(True)
-    ('number', 'number', 'bool')
-    """
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, int | float):
-        return "number"
-    return "text" if isinstance(value, str) else "nested"
-
-
-@dataclass(frozen=True)
-class Condition:
-    """One condition on a parameter.
-
-    Attributes:
-        name: Parameter; a dot reaches into a nested one.
-        operator: How to compare. `!=` also holds where the parameter is absent; `None` means null or absent.
-        value: What to compare with; a tuple for `in`.
-    """
-
-    name: str
-    operator: Operator
-    value: Any
-
-    @classmethod
-    def parse(cls, name: str, given: object) -> Condition:
-        """Return the condition that `{name: given}` states, `given` being a value or (operator, value).
-
-        Raises:
-            ParameterError: The name, operator or value is not one that can be compared.
-        """
-        if not _PARAMETER_NAME.fullmatch(name) or "" in name.split("."):
-            raise ParameterError(f"a parameter name is letters, digits, underscores and single dots, got {name!r}")
-        operator: Any
-        value: Any
-        operator, value = given if isinstance(given, tuple) and len(given) == 2 else ("==", given)
-        if operator not in _OPERATORS:
-            raise ParameterError(f"parameter {name}: unknown operator {operator!r}, known: {', '.join(_OPERATORS)}")
-        if operator == "in":
-            if isinstance(value, str) or not isinstance(value, Iterable):
-                raise ParameterError(f"parameter {name}: `in` needs a list of values, got {value!r}")
-            value = tuple(_plain(v) for v in value)
-        else:
-            value = _plain(value)
-        _check_values(name, operator, value if operator == "in" else (value,))
-        return cls(name, operator, value)
-
-
-def _plain(value: object) -> object:
-    return value.value if isinstance(value, StrEnum) else value
-
-
-def _check_values(name: str, operator: str, values: tuple[object, ...]) -> None:
-    for value in values:
-        kind = value_type(value)
-        is_too_large = isinstance(value, int | float) and not abs(value) <= _LARGEST
-        if kind == "nested" or is_too_large:
-            raise ParameterError(
-                f"parameter {name}: expected a finite number, text, true, false or null, got {value!r}"
-            )
-        if operator in ("<", "<=", ">", ">=") and kind not in ("number", "text"):
-            raise ParameterError(f"parameter {name}: {operator} compares numbers or text, got {value!r}")
-        if operator == "in" and kind == "null":
-            raise ParameterError(f"parameter {name}: null cannot stand in a list, ask for it alone")
-
-
 @dataclass(frozen=True, kw_only=True)
 class SpectrumQuery:
     """Which spectra are wanted; every condition that is given must hold.
 
-    >>> SpectrumQuery(absorber="Ti", formula="O2Ti", chemical_system="Ti-O").chemical_system
-    'O-Ti'
+    Queries narrow one another: `first & second` finds what both find, `query.replace(limit=10)` changes a field.
+
+    >>> query = SpectrumQuery(absorber="Ti", formula="O2Ti") & SpectrumQuery(chemical_system="Ti-O")
+    >>> query.formula, query.chemical_system, [status.value for status in query.statuses]
+    ('TiO2', 'O-Ti', ['converged'])
 
     Attributes:
         absorber: Element symbol; `edge`, `code`, `fidelity`, `site_id`, `structure_id` likewise exact.
@@ -143,9 +76,10 @@ class SpectrumQuery:
         chemical_system: Exactly these elements, any order: `Ti-O`.
         elements_all: Elements that must all be there; one of `elements_any` must, none of `elements_none`.
         space_group: International number or symbol.
-        status: One or several.
-        kind: `site` or `material`.
-        parameters: Name to value, or to (operator, value): `{"fms_radius": (">=", 6.0)}`. See `Condition`.
+        status: One or several; only converged spectra unless others are asked for. `ANY_STATUS` is all.
+        kind: `site`, `material` or `measured`.
+        parameters: Name to value, to (operator, value), or to a list of such pairs that must all hold:
+            `{"fms_radius": (">=", 6.0)}`. See `Condition`.
         created_after: Earliest time, itself included; `created_before` latest time, itself excluded.
         id_prefix: How the id begins.
         limit: At most so many, after skipping `skip`.
@@ -165,7 +99,7 @@ class SpectrumQuery:
     elements_any: tuple[str, ...] = ()
     elements_none: tuple[str, ...] = ()
     space_group: int | str | None = None
-    status: tuple[Status, ...] | Status | str = ()
+    status: tuple[Status, ...] | Status | str = (Status.CONVERGED,)
     kind: DocumentKind | str | None = None
     site_id: str | None = None
     structure_id: str | None = None
@@ -178,24 +112,26 @@ class SpectrumQuery:
     sort: str = "created_at"
 
     def __post_init__(self) -> None:
-        self._clean("absorber", _known_symbol)
-        self._clean("edge", lambda text: Edge.parse(text).value)
-        self._clean("formula", _reduced_formula)
-        self._clean("chemical_system", _ordered_system)
-        self._clean("space_group", _space_group_number)
-        self._clean("kind", lambda text: _member(DocumentKind, text))
+        self._clean("absorber", known_symbol)
+        self._clean("edge", lambda text: Edge.parse(plain_text(text, "an edge")).value)
+        self._clean("formula", reduced_formula)
+        self._clean("chemical_system", ordered_system)
+        self._clean("space_group", space_group_number)
+        self._clean("kind", lambda text: member(DocumentKind, text))
         self._clean("created_after", utc_text)
         self._clean("created_before", utc_text)
-        self._clean("id_prefix", _hex_prefix)
+        self._clean("id_prefix", hex_prefix)
+        self._clean("limit", lambda n: whole_number(n, "limit", least=1, hint="; leave it out for no limit"))
+        self._clean("skip", lambda n: whole_number(n, "skip", least=0))
+        for name in ("code", "fidelity", "site_id", "structure_id"):
+            self._clean(name, partial(plain_text, what=name))
         for name in ("elements_all", "elements_any", "elements_none"):
-            self._clean(name, lambda given: tuple(sorted({_known_symbol(s) for s in _several(given)})))
-        self._clean("status", lambda given: tuple(_member(Status, text) for text in _several(given)))
+            self._clean(name, partial(known_symbols, what=name))
+        object.__setattr__(self, "status", _statuses(self.status))
+        if not isinstance(self.parameters, Mapping):
+            raise ParameterError(f"parameters must map names to conditions, got {self.parameters!r}")
         for name, given in self.parameters.items():
-            Condition.parse(name, given)
-        if self.limit is not None and self.limit < 1:
-            raise ParameterError(f"limit must be 1 or more, got {self.limit}; leave it out for no limit")
-        if self.skip < 0:
-            raise ParameterError(f"skip must be 0 or more, got {self.skip}")
+            parse_conditions(name, given)
         if self.sort_field not in SORT_FIELDS:
             raise ParameterError(f"cannot sort by {self.sort_field!r}: {did_you_mean(self.sort_field, SORT_FIELDS)}")
 
@@ -204,85 +140,70 @@ class SpectrumQuery:
         if given is not None:
             object.__setattr__(self, name, convert(given))
 
+    def __and__(self, other: SpectrumQuery) -> SpectrumQuery:
+        """Return the query that finds what both find; see `whiteline.database.narrowing`.
+
+        Raises:
+            ParameterError: They contradict each other.
+        """
+        from whiteline.database.narrowing import narrow
+
+        return narrow(self, other)
+
+    def replace(self, **changes: Any) -> SpectrumQuery:
+        """Return the query with other values of some fields.
+
+        Raises:
+            ParameterError: There is no such field, or a value is out of range.
+        """
+        known = [each.name for each in fields(self)]
+        if unknown := [name for name in changes if name not in known]:
+            raise ParameterError(f"a query has no field {unknown[0]!r}: {did_you_mean(unknown[0], known)}")
+        return replace(self, **changes)
+
     @property
     def conditions(self) -> tuple[Condition, ...]:
         """The conditions on parameters."""
-        return tuple(Condition.parse(name, given) for name, given in self.parameters.items())
+        return tuple(c for name, given in self.parameters.items() for c in parse_conditions(name, given))
 
     @property
     def statuses(self) -> tuple[Status, ...]:
-        """The wanted statuses; empty for any."""
-        return self.status if isinstance(self.status, tuple) else (Status(self.status),)
+        """The wanted statuses; empty for any, so that a store need not look."""
+        wanted = _statuses(self.status)
+        return () if set(wanted) == set(Status) else wanted
 
     @property
     def sort_field(self) -> str:
         """What to sort by."""
-        return self.sort.removeprefix("-")
+        return plain_text(self.sort, "sort").removeprefix("-")
 
     @property
     def is_descending(self) -> bool:
         """Whether the largest comes first."""
         return self.sort.startswith("-")
 
-
-def _several(given: str | Iterable[str]) -> Iterable[str]:
-    return (given,) if isinstance(given, str) else given
-
-
-def _known_symbol(symbol: str) -> str:
-    if symbol not in _SYMBOLS:
-        guess = symbol.capitalize()
-        hint = f"did you mean {guess!r}?" if guess in _SYMBOLS else "use a symbol such as Ti"
-        raise ParameterError(f"unknown element {symbol!r}: {hint}")
-    return symbol
-
-
-def _ordered_system(system: str) -> str:
-    return "-".join(sorted({_known_symbol(symbol) for symbol in system.split("-")}))
+    def to_dict(self) -> dict[str, Any]:
+        """Return the conditions that were given, JSON-ready; the status always."""
+        empty = SpectrumQuery()
+        given = {
+            each.name: _json_ready(getattr(self, each.name))
+            for each in fields(self)
+            if each.name != "parameters" and getattr(self, each.name) != getattr(empty, each.name)
+        }
+        given["status"] = [status.value for status in _statuses(self.status)]
+        if self.parameters:
+            given["parameters"] = [[c.name, c.operator, _json_ready(c.value)] for c in self.conditions]
+        return given
 
 
-def _reduced_formula(formula: str) -> str:
-    from pymatgen.core.composition import Composition
-
-    try:
-        composition = Composition(formula)
-        unknown = [element.symbol for element in composition if element.symbol not in _SYMBOLS]
-        if formula.strip() and not unknown:
-            return composition.reduced_formula
-    except ValueError as error:
-        raise ParameterError(f"expected a formula such as TiO2, got {formula!r}: {error}") from error
-    raise ParameterError(f"expected a formula of known elements such as TiO2, got {formula!r}")
+def _statuses(given: Any) -> tuple[Status, ...]:
+    if given == "any":
+        return ANY_STATUS
+    wanted = tuple(dict.fromkeys(member(Status, text) for text in several(given, "status")))
+    if not wanted:
+        raise ParameterError('status names none: give converged, unconverged or failed, or "any" for all')
+    return wanted
 
 
-def _space_group_number(space_group: int | str) -> int:
-    if isinstance(space_group, str) and not space_group.isdecimal():
-        from pymatgen.symmetry.groups import SpaceGroup
-
-        try:
-            return int(SpaceGroup(space_group).int_number)
-        except ValueError as error:
-            known = sorted(str(symbol) for symbol in SpaceGroup.SG_SYMBOLS)
-            raise ParameterError(f"unknown space group {space_group!r}: {_nearest(space_group, known)}") from error
-    number = int(space_group)
-    if not 1 <= number <= 230:
-        raise ParameterError(f"a space group has a number from 1 to 230, got {number}")
-    return number
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    hint = did_you_mean(name, known)
-    return hint if hint.startswith("did") else "give its number, or its symbol, e.g. P4_2/mnm"
-
-
-def _member(vocabulary: type[StrEnum], text: str) -> StrEnum:
-    try:
-        return vocabulary(text)
-    except ValueError:
-        known = [member.value for member in vocabulary]
-        raise ParameterError(f"unknown {vocabulary.__name__} {text!r}: {did_you_mean(str(text), known)}") from None
-
-
-def _hex_prefix(prefix: str) -> str:
-    if not re.fullmatch(r"[0-9a-f]+", prefix):
-        raise ParameterError(f"an id begins with lower-case hexadecimal digits, got {prefix!r}")
-    return prefix
+def _json_ready(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

@@ -80,7 +80,7 @@ def test_twenty_sites_killed_ten_times_end_as_twenty_spectra_each_once(command: 
     assert n_at_work >= N_KILLS // 2, "most kills came when everything was done"
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     with open_store(str(tmp_path / "spectra.db"), must_exist=True) as store:
-        documents = list(store.query(SpectrumQuery(kind="site")))
+        documents = list(store.query(SpectrumQuery(kind="site", status="any")))
         n_records = [len(store.records(document.id)) for document in documents]
     assert len(documents) == N_SITES
     assert all(document.spectrum is not None for document in documents)
@@ -91,7 +91,7 @@ def count_sites(path: Path) -> int:
     if not path.exists():
         return 0
     with open_store(str(path), must_exist=True) as store:
-        return store.count(SpectrumQuery(kind="site"))
+        return store.count(SpectrumQuery(kind="site", status="any"))
 
 
 def test_ctrl_c_says_how_to_go_on_and_leaves_no_feff_behind(command: list[str], tmp_path: Path) -> None:

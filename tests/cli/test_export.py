@@ -31,6 +31,48 @@ def test_a_file_is_announced_and_written_whole(whiteline: Command, ids: dict[str
     assert (tmp_path / "copper.xdi").read_text() == whiteline("export", ids["copper site"]).out
 
 
+def test_a_query_exports_all_that_it_finds(whiteline: Command, ids: dict[str, str]) -> None:
+    import h5py  # type: ignore[import-untyped]  # ships no types
+    import pyarrow.parquet as parquet  # type: ignore[import-untyped]  # ships no types
+
+    assert whiteline("export", "--kind", "site", "-o", "sites.nxs").out == "wrote 2 spectra to sites.nxs\n"
+    with h5py.File("sites.nxs") as file:
+        assert {entry["entry_identifier"].asstr()[()] for entry in file.values()} == {
+            name for kind, name in ids.items() if kind.endswith("site")
+        }
+    assert whiteline("export", "-a", "Cu", "-o", "all.parquet").out == "wrote 4 spectra to all.parquet\n"
+    assert set(parquet.read_table("all.parquet")["id"].to_pylist()) == set(ids.values())
+    answer = whiteline("export", "-a", "Cu", "-n", 3, "-f", "csv", "-o", "out")
+    assert answer.out == "wrote 3 spectra to 3 files in out\n"
+    assert len(list(Path("out").glob("Cu-*.csv"))) == 3
+
+
+def test_several_ids_are_one_file_each_in_a_folder(whiteline: Command, ids: dict[str, str]) -> None:
+    some = [ids["copper site"], ids["copper material"][:12]]
+    assert whiteline("export", *some, "-o", "two").out == "wrote 2 spectra to 2 files in two\n"
+    assert sorted(path.stem[-10:] for path in Path("two").glob("*.xdi")) == sorted(name[:10] for name in some)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "give either ids or a query"),
+        (["ab", "--absorber", "Cu"], "give either ids or a query"),
+        (["--absorber", "Cu"], "name a folder with -o"),
+        (["--absorber", "Cu", "-f", "nexus"], "name a file with -o"),
+        (["--absorber", "Fe", "-o", "iron.nxs"], "the query finds none"),
+        (["--absorber", "Cu", "-o", "missing/all.parquet"], "choose a writable place"),
+        (["ffffffffff", "-o", "one.nxs"], "no spectrum in"),
+    ],
+)
+def test_what_cannot_be_exported_is_one_message(
+    whiteline: Command, store: Path, words: list[str], message: str
+) -> None:
+    answer = whiteline("export", *words)
+    assert (answer.code, len(answer.err.splitlines())) == (1, 1)
+    assert message in answer.err
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -3,15 +3,18 @@ from __future__ import annotations
 import csv
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from whiteline.database import SpectrumDocument
+from whiteline.database import DocumentKind, SpectrumDocument, SpectrumQuery, SQLiteStore
 from whiteline.database.export import export
-from whiteline.errors import InputError, ParameterError
+from whiteline.database.export_files import ExportReport, export_many
+from whiteline.errors import InputError, ParameterError, StoreError
 from whiteline.status import Status
 
 if TYPE_CHECKING:
@@ -106,3 +109,56 @@ def test_failed_document_and_unknown_format_are_refused(make_document: DocumentM
         export(make_document(status=Status.FAILED))
     with pytest.raises(ParameterError, match="did you mean 'xdi'"):
         export(make_document(), fmt="xdl")
+    with pytest.raises(ParameterError, match="nexus is no text"):
+        export(make_document(), fmt="nexus")
+
+
+def test_measured_spectrum_is_not_said_to_be_computed(make_document: DocumentMaker) -> None:
+    values: dict[str, Any] = {"kind": DocumentKind.MEASURED, "code": "experiment", "formula": "", "space_group": 0}
+    text = export(make_document(**values, licence="CC0-1.0", citation="doi:10.1/x", status=Status.CONVERGED, reason=""))
+    assert "# Ti K edge of an unknown sample, measured\n" in text
+    assert "computed" not in text
+    fields = xdi_fields(text)
+    assert (fields["Whiteline.licence"], fields["Whiteline.citation"]) == ("CC0-1.0", "doi:10.1/x")
+    assert "Whiteline.space_group" not in fields
+
+
+@pytest.fixture
+def store(tmp_path: Path, make_document: DocumentMaker) -> Iterator[SQLiteStore]:
+    with SQLiteStore(tmp_path / "spectra.db") as opened:
+        good = {"status": Status.CONVERGED, "reason": ""}
+        documents = [make_document("a", **good), make_document("b", **good, formula="../../x/\0"), make_document("c")]
+        opened.put_many((each, None) for each in (*documents, make_document("d", status=Status.FAILED)))
+        yield opened
+
+
+def test_many_as_text_are_files_named_by_what_they_are(
+    store: SQLiteStore, make_document: DocumentMaker, tmp_path: Path
+) -> None:
+    report = export_many(store, SpectrumQuery(status="any"), tmp_path / "out", fmt="xdi")
+    assert report == ExportReport(n_spectra=3, n_files=3, n_failed=1)
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert f"TiO2-Ti0-K-feff-{make_document('a').id[:10]}.xdi" in names
+    assert f"_.._x_-Ti0-K-feff-{make_document('b').id[:10]}.xdi" in names
+
+
+def test_many_by_id_are_one_file_each_spectrum_once(
+    store: SQLiteStore, make_document: DocumentMaker, tmp_path: Path
+) -> None:
+    import pyarrow.parquet as parquet  # type: ignore[import-untyped]  # ships no types
+
+    ids = [make_document(name).id for name in "ca"]
+    chosen = [ids[0][:8], ids[1], ids[0]]
+    assert export_many(store, chosen, tmp_path / "two.parquet", fmt="parquet") == ExportReport(2, 1)
+    assert parquet.read_table(tmp_path / "two.parquet")["id"].to_pylist() == ids
+    assert export_many(store, chosen, tmp_path / "two.nxs", fmt="nexus") == ExportReport(2, 1)
+
+
+def test_nothing_found_and_no_folder_are_errors(store: SQLiteStore, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="the query finds none"):
+        export_many(store, SpectrumQuery(absorber="Fe"), tmp_path / "out", fmt="csv")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot write into"):
+        export_many(store, SpectrumQuery(), tmp_path / "file", fmt="csv")
+    with pytest.raises(StoreError, match="it is a folder or a device"):
+        export_many(store, SpectrumQuery(), tmp_path, fmt="nexus")

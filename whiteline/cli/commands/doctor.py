@@ -168,7 +168,7 @@ def _package(part: str, name: str, remedy: str) -> Finding:
 
 def _store(settings: Settings) -> Finding:
     from whiteline.database import open_store
-    from whiteline.database.query import SpectrumQuery
+    from whiteline.database.query import ANY_STATUS, SpectrumQuery
     from whiteline.errors import WhitelineError
 
     address = settings.database
@@ -177,7 +177,7 @@ def _store(settings: Settings) -> Finding:
         return Finding("store", folder.is_usable, f"{address} (made by the first run)", folder.remedy)
     try:
         with open_store(address, must_exist=True) as store:
-            found = f"{store.address}, {store.count(SpectrumQuery())} spectra"
+            found = f"{store.address}, {store.count(SpectrumQuery(status=ANY_STATUS))} spectra"
     except WhitelineError as error:
         return Finding("store", False, str(error), "")
     if "://" not in address and not (os.access(address, os.W_OK) and os.access(Path(address).parent, os.W_OK)):

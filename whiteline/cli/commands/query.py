@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from whiteline.cli.app import app
+from whiteline.cli.filters import Filters, takes_filters
 from whiteline.cli.options import Database, open_existing
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from whiteline.database.query import SpectrumQuery
-    from whiteline.database.store import SpectrumStore
+    from whiteline.database.store import SpectrumStore, SpectrumSummary
 
 # Columns from which on the source has a place beside the rest.
 _WIDE = 100
 # Latest spectra looked through for the names of parameters.
 _N_SAMPLE = 200
+_SHOWN = 50
 
 _EXAMPLES = """
 [bold]Examples[/bold]
@@ -26,134 +31,202 @@ _EXAMPLES = """
   whiteline query --elements O --without H --status unconverged --sort -created_at
 
   whiteline query --formula TiO2 --where 'fms_radius>=6' --kind site --json
+
+  whiteline query --status any --group absorber,code,status
+
+  whiteline query -a Fe --columns id,formula,parameters.fms_radius -o iron.csv
 """
 
 
 @app.command(epilog=_EXAMPLES)
+@takes_filters
 def query(
-    absorber: Annotated[str | None, typer.Option("--absorber", "-a", help="Absorbing element.")] = None,
-    edge: Annotated[str | None, typer.Option("--edge", "-e", help="Absorption edge.")] = None,
-    code: Annotated[str | None, typer.Option("--code", help="Code that computed.")] = None,
-    fidelity: Annotated[str | None, typer.Option("--fidelity", help="Code and preset, e.g. feff:fast.")] = None,
-    formula: Annotated[str | None, typer.Option("--formula", help="Formula in any order and multiple.")] = None,
-    chemical_system: Annotated[str | None, typer.Option("--system", help="Exactly these elements, e.g. Ti-O.")] = None,
-    elements_all: Annotated[
-        list[str] | None, typer.Option("--elements", help="Element that must be there; repeatable.")
-    ] = None,
-    elements_any: Annotated[
-        list[str] | None, typer.Option("--any", help="One of these must be there; repeatable.")
-    ] = None,
-    elements_none: Annotated[
-        list[str] | None, typer.Option("--without", help="Element that must not be there; repeatable.")
-    ] = None,
-    space_group: Annotated[str | None, typer.Option("--space-group", help="Number or symbol.")] = None,
-    status: Annotated[
-        list[str] | None, typer.Option("--status", help="converged, unconverged, failed; repeatable.")
-    ] = None,
-    kind: Annotated[str | None, typer.Option("--kind", help="site or material.")] = None,
-    where: Annotated[
-        list[str] | None,
-        typer.Option("--where", "-w", help="Condition on a parameter, e.g. 'fms_radius>=6'; repeatable."),
-    ] = None,
-    after: Annotated[str | None, typer.Option("--after", help="Stored at or after this date.")] = None,
-    before: Annotated[str | None, typer.Option("--before", help="Stored before this date.")] = None,
+    filters: Filters,
     sort: Annotated[str, typer.Option("--sort", help="Field; a minus in front for descending.")] = "created_at",
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 50,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", "-n", min=1, help=f"At most so many (default: {_SHOWN} in a table, all in a file)."),
+    ] = None,
+    skip: Annotated[int, typer.Option("--skip", min=0, help="Leave out so many at the front.")] = 0,
+    columns: Annotated[
+        str | None,
+        typer.Option("--columns", "-c", metavar="NAME,…", help="Columns, e.g. id,formula,parameters.fms_radius."),
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option("--group", "-g", metavar="NAME,…", help="Count by these fields, e.g. absorber,code.")
+    ] = None,
+    only_count: Annotated[bool, typer.Option("--count", help="Print how many there are, and nothing else.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line instead of a table.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write a .csv, .parquet or .arrow file.")
+    ] = None,
     database: Database = None,
 ) -> int:
-    """List stored spectra: id, formula, site, code, status, energy range, date and source."""
-    import json
-    from dataclasses import asdict
+    """List stored spectra: id, formula, site, code, status, energy range, date and source.
 
-    from whiteline.cli.labels import source_name
-    from whiteline.cli.tables import make_console, make_table, status_text
-    from whiteline.database.query import SpectrumQuery
+    Only converged spectra are listed unless `--status` says otherwise; how many others there are is said below.
+    """
+    from whiteline.cli.tables import make_console
 
-    wanted = SpectrumQuery(
-        absorber=absorber,
-        edge=edge,
-        code=code,
-        fidelity=fidelity,
-        formula=formula,
-        chemical_system=chemical_system,
-        elements_all=tuple(elements_all or ()),
-        elements_any=tuple(elements_any or ()),
-        elements_none=tuple(elements_none or ()),
-        space_group=int(space_group) if space_group and space_group.isdigit() else space_group,
-        status=tuple(status or ()),  # type: ignore[arg-type]  # names become members when the query is made
-        kind=kind,
-        parameters=_conditions(where or []),
-        created_after=after,
-        created_before=before,
-        sort=sort,
-        limit=limit,
-    )
+    in_full = as_json or output is not None
+    wanted = filters.query(sort=sort, limit=limit or (None if in_full else _SHOWN), skip=skip)
+    _check_one_answer({"--count": only_count, "--group": group, "--columns": columns})
+    _check_one_answer({"--count": only_count, "--json": as_json, "--output": output})
+    _check_one_answer({"--group": group, "--output": output})
+    console = make_console()
     with open_existing(database) as store:
-        found = list(store.summaries(wanted))
-        n_found = store.count(wanted)
-        hints = [] if found or not where else _unknown_parameters(store, wanted)
+        if only_count:
+            typer.echo(store.count(wanted))
+        elif group is not None:
+            _print_groups(console, store, wanted, group.split(","), as_json=as_json)
+        elif output is not None:
+            _write_file(store, wanted, output, columns)
+        elif as_json:
+            _print_lines(store, wanted, columns)
+        else:
+            _print_table(console, store, wanted, columns)
+        hints = _hints(store, wanted, filters)
     for hint in hints:
         typer.echo(f"whiteline: note: {hint}", err=True)
-    if as_json:
-        for summary in found:
-            typer.echo(json.dumps(asdict(summary)))
-        return 0
-    console = make_console()
+    return 0
+
+
+def _check_one_answer(asked: dict[str, Any]) -> None:
+    from whiteline.errors import ParameterError
+
+    given = [name for name, value in asked.items() if value]
+    if len(given) > 1:
+        raise ParameterError(f"give one of {' and '.join(given)}: each is an answer of its own")
+
+
+def _print_table(console: Console, store: SpectrumStore, wanted: SpectrumQuery, columns: str | None) -> None:
+    from whiteline.cli.tables import make_table
+
+    n_found = store.count(wanted)
+    if columns is None:
+        found = list(store.summaries(wanted))
+        n_shown = len(found)
+        if found:
+            _print_summaries(console, found)
+    else:
+        from whiteline.database.columns import check_columns, iterate
+
+        names = check_columns(columns)
+        rows = list(iterate(store, wanted, columns=names))
+        n_shown = len(rows)
+        table = make_table(*names, wrapped=names)
+        for row in rows:
+            table.add_row(*(_cell(row[name]) for name in names))
+        if rows:
+            console.print(table)
+    is_part = n_found > n_shown
+    first = f"the first {n_shown}" if not wanted.skip else f"{n_shown} after the first {wanted.skip}"
+    more = f", {first} shown (--limit, --skip)" if is_part else ""
+    console.print(f"{_spectra(n_found)} found{more}{_others(store, wanted)}")
+
+
+def _print_summaries(console: Console, found: list[SpectrumSummary]) -> None:
+    from whiteline.cli.labels import source_name
+    from whiteline.cli.tables import make_table, status_text
+
     is_wide = console.width >= _WIDE
     names = ["id", "formula", "site", "code", "status", ">eV", "date", *(["source"] if is_wide else [])]
     table = make_table(*names, wrapped=("formula", "site", "source"))
     for s in found:
-        site = f"{s.absorber}{s.site_index} {s.edge}" if s.site_index is not None else f"{s.absorber} {s.edge} average"
+        averaged = f"{s.absorber} {s.edge} {'measured' if s.kind == 'measured' else 'average'}"
+        site = f"{s.absorber}{s.site_index} {s.edge}" if s.site_index is not None else averaged
         has_axis = s.energy_min is not None and s.energy_max is not None
         energies = f"{s.energy_min:.0f}–{s.energy_max:.0f}" if has_axis else "–"
         source = [source_name(s.source)] if is_wide else []
-        status_cell = status_text(s.status)
-        table.add_row(s.id[:10], s.formula, site, s.fidelity, status_cell, energies, s.created_at[:10], *source)
+        table.add_row(
+            s.id[:10], s.formula, site, s.fidelity, status_text(s.status), energies, s.created_at[:10], *source
+        )
+    console.print(table)
+
+
+def _print_groups(
+    console: Console, store: SpectrumStore, wanted: SpectrumQuery, names: list[str], *, as_json: bool
+) -> None:
+    import json
+
+    from whiteline.cli.tables import make_table
+
+    names = [name.strip() for name in names]
+    found = store.group(wanted, names)
+    if as_json:
+        for values, count in found:
+            typer.echo(json.dumps({**dict(zip(names, values, strict=True)), "count": count}))
+        return
+    table = make_table(*names, ">spectra", wrapped=names)
+    for values, count in found:
+        table.add_row(*(_cell(value) for value in values), str(count))
     if found:
         console.print(table)
-    console.print(
-        f"{n_found} {'spectrum' if n_found == 1 else 'spectra'} found"
-        + (f", the first {len(found)} shown (--limit)" if n_found > len(found) else "")
-    )
-    return 0
+    console.print(f"{_spectra(store.count(wanted))} in {len(found)} groups{_others(store, wanted)}")
 
 
-def _unknown_parameters(store: SpectrumStore, wanted: SpectrumQuery) -> list[str]:
-    """Return a hint for each condition on a parameter that no spectrum of the same code has."""
-    from whiteline.database.query import SpectrumQuery
+def _print_lines(store: SpectrumStore, wanted: SpectrumQuery, columns: str | None) -> None:
+    import json
+    from dataclasses import asdict
+
+    if columns is None:
+        for summary in store.summaries(wanted):
+            typer.echo(json.dumps(asdict(summary)))
+        return
+    from whiteline.database.columns import iterate
+
+    for row in iterate(store, wanted, columns=columns):
+        typer.echo(json.dumps({name: _json_ready(value) for name, value in row.items()}))
+
+
+def _write_file(store: SpectrumStore, wanted: SpectrumQuery, output: Path, columns: str | None) -> None:
+    from whiteline.database.columns import DEFAULT_COLUMNS
+    from whiteline.database.table_files import write_table
+
+    n_rows = write_table(store, wanted, output, columns=columns or DEFAULT_COLUMNS)
+    typer.echo(f"wrote {_spectra(n_rows)} to {output}{_others(store, wanted)}")
+
+
+def _others(store: SpectrumStore, wanted: SpectrumQuery) -> str:
+    """Return how many more there are with other statuses, and how to see them."""
+    from whiteline.status import Status
+
+    if wanted.statuses != (Status.CONVERGED,):
+        return ""
+    others = [status for status in Status if status not in wanted.statuses]
+    counts = {status.value: store.count(wanted.replace(status=status)) for status in others}
+    listed = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    return f"; {listed} not shown (--status any)" if listed else ""
+
+
+def _hints(store: SpectrumStore, wanted: SpectrumQuery, filters: Filters) -> list[str]:
+    """Return a hint for each condition on a parameter that no spectrum of the same code has, if nothing was found."""
+    from whiteline.database.query import ANY_STATUS, SpectrumQuery
     from whiteline.errors import did_you_mean
 
-    sample = store.summaries(SpectrumQuery(code=wanted.code, sort="-created_at", limit=_N_SAMPLE))
-    known = {name for summary in sample for name in summary.parameters}
-    names = [condition.name for condition in wanted.conditions if condition.name.partition(".")[0] not in known]
+    if not filters.where or store.count(wanted):
+        return []
+    latest = SpectrumQuery(code=wanted.code, status=ANY_STATUS, sort="-created_at", limit=_N_SAMPLE)
+    known = {name for summary in store.summaries(latest) for name in summary.parameters}
+    names = {condition.name for condition in wanted.conditions if condition.name.partition(".")[0] not in known}
     return [
-        f"no parameter of a stored spectrum is called {name!r}: {did_you_mean(name, sorted(known))}" for name in names
+        f"no parameter of a stored spectrum is called {name!r}: {did_you_mean(name, sorted(known))}"
+        for name in sorted(names)
     ]
 
 
-def _conditions(texts: list[str]) -> dict[str, Any]:
-    """Return conditions such as `fms_radius>=6` as the query takes them.
+def _spectra(count: int) -> str:
+    return f"{count} {'spectrum' if count == 1 else 'spectra'}"
 
-    >>> _conditions(["fms_radius>=6", "core_hole=RPA"])
-    {'fms_radius': ('>=', 6), 'core_hole': ('==', 'RPA')}
-    """
-    import json
-    import re
 
-    from whiteline.errors import ParameterError
+def _json_ready(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else value
 
-    conditions: dict[str, Any] = {}
-    for text in texts:
-        match = re.fullmatch(r"\s*([\w.]+)\s*(>=|<=|!=|==|=|>|<)\s*(.+)", text)
-        if not match:
-            raise ParameterError(f"--where expects NAME OPERATOR VALUE with =, !=, <, <=, > or >=, got {text!r}")
-        name, sign, value = match.groups()
-        if name in conditions:
-            raise ParameterError(f"--where takes one condition on a parameter, got several on {name!r}")
-        operator = "==" if sign == "=" else sign
-        try:
-            conditions[name] = (operator, json.loads(value))
-        except json.JSONDecodeError:
-            conditions[name] = (operator, value.strip())
-    return conditions
+
+def _cell(value: Any) -> str:
+    """Return a value as the cell of a table."""
+    if value is None:
+        return "–"
+    if hasattr(value, "size"):
+        return f"{value.size} numbers"
+    return f"{value:g}" if isinstance(value, float) else str(value)
