@@ -1,0 +1,123 @@
+"""Copying spectra with their history and raw files from one place to a store, in steps that may be cut anywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from whiteline.database.administration.comparison import Comparison, compare, differences, pair
+from whiteline.database.administration.entries import Entry, OnProgress, Source
+from whiteline.errors import ParameterError
+
+if TYPE_CHECKING:
+    from whiteline.database.store import Item, SpectrumStore
+
+__all__ = ["CopyReport", "copy"]
+
+_GROUP = 200
+# Raw files held in memory at a time [bytes].
+_GROUP_BYTES = 32 * 1024**2
+
+
+@dataclass(frozen=True, kw_only=True)
+class CopyReport:
+    """What copying did.
+
+    Attributes:
+        n_new: Spectra that the target did not have.
+        n_completed: Spectra that it had without some record or file; these were added.
+        n_replaced: Spectra that it had otherwise and that were replaced.
+        n_same: Spectra that it had already, bit for bit.
+        comparison: Both sides, read anew after the last write.
+    """
+
+    n_new: int
+    n_completed: int
+    n_replaced: int
+    n_same: int
+    comparison: Comparison
+
+
+def copy(
+    source: Source, target: SpectrumStore, *, replace: bool = False, on_progress: OnProgress | None = None
+) -> CopyReport:
+    """Copy what the target does not have yet, then compare both sides.
+
+    What is there already with the same checksum is left alone, so that running it again after a kill goes on where it
+    ended. What is there with another checksum stays, unless `replace`, and is among the differences of the report.
+
+    Args:
+        source: A store (`StoreSource`) or a backup (`Archive`).
+        target: Where to.
+        replace: Put documents and raw files of the source in the place of others of the same id and name.
+        on_progress: Called with the share that is done and what is being done.
+
+    Raises:
+        ParameterError: Source and target are the same.
+        StoreError: One of them cannot be read or written; what was copied so far stays.
+    """
+    if source.address == target.address:
+        raise ParameterError(f"source and target are the same store, {target.address}: give two different addresses")
+    target.check_writable()
+    writer = _Writer(target)
+    counts = {"new": 0, "completed": 0, "replaced": 0, "same": 0}
+    n_expected = max(source.count(), 1)
+    for i, (entry, other) in enumerate(pair(source, target), start=1):
+        is_other = other is not None and other.checksum != entry.checksum
+        if other is None:
+            writer.add(entry, other)
+            counts["new"] += 1
+        elif next(differences(entry, other), None) is None:
+            counts["same"] += 1
+        elif not is_other or replace:
+            has_written = writer.add(entry, other, replace=replace)
+            counts["replaced" if is_other else "completed"] += has_written
+        if on_progress:
+            on_progress(min(i / n_expected, 1.0), f"copying {i} of {n_expected}")
+    writer.flush()
+    return CopyReport(
+        n_new=counts["new"],
+        n_completed=counts["completed"],
+        n_replaced=counts["replaced"],
+        n_same=counts["same"],
+        comparison=compare(source, target, on_progress=on_progress),
+    )
+
+
+class _Writer:
+    """Collects what is to be written, and writes it in groups."""
+
+    def __init__(self, target: SpectrumStore) -> None:
+        self._target = target
+        self._items: list[Item] = []
+        self._n_bytes = 0
+
+    def add(self, entry: Entry, other: Entry | None, *, replace: bool = False) -> bool:
+        """Write what `other` lacks of an entry; return whether there is anything to write."""
+        known = {} if other is None else other.record_checksums
+        records = [record for record in entry.records if record.id not in known]
+        files = _read_files(entry, {} if other is None else other.file_checksums, replace=replace)
+        is_document_there = other is not None and other.checksum == entry.checksum
+        if is_document_there and not records and not files:
+            return False
+        self._items.append((entry.document, records[0] if records else None, files or None))
+        self._items += [(entry.document, record, None) for record in records[1:]]
+        self._n_bytes += sum(map(len, files.values()))
+        if len(self._items) >= _GROUP or self._n_bytes >= _GROUP_BYTES:
+            self.flush()
+        return True
+
+    def flush(self) -> None:
+        """Write what was collected."""
+        if self._items:
+            self._target.put_many(self._items)
+        self._items, self._n_bytes = [], 0
+
+
+def _read_files(entry: Entry, there: dict[str, str], *, replace: bool) -> dict[str, bytes]:
+    """Return the raw files that are missing there or, with `replace`, others there."""
+    return {
+        file.name: entry.content(file)
+        for file in entry.files
+        if file.name not in there or (replace and there[file.name] != file.sha256)
+    }
