@@ -32,6 +32,11 @@ __all__ = [
 # Å; no two nuclei of a crystal are closer than in H2 (0.74 Å).
 MIN_DISTANCE = 0.6
 
+# What damaged files come to; a list of neighbours in such a cell needs more memory than there is.
+_LARGEST_VOLUME = 4e6  # Å³
+_SMALLEST_SPACING = 0.3  # Å
+_FARTHEST = 1e3  # cells
+
 _READABLE = {
     ".cif",
     ".mcif",
@@ -108,6 +113,13 @@ def check_structure(structure: Structure, *, name: str) -> None:
     if structure.volume < 1.0:
         raise StructureError(
             f"{name}: the cell has a volume of {structure.volume:.3g} Å³: it has no extent in some direction"
+        )
+    spacing = float(np.min(1.0 / np.linalg.norm(np.linalg.inv(structure.lattice.matrix), axis=0)))
+    reach = float(np.max(np.abs(structure.frac_coords)))
+    if structure.volume > _LARGEST_VOLUME or spacing < _SMALLEST_SPACING or reach > _FARTHEST:
+        raise StructureError(
+            f"{name}: the cell has a volume of {structure.volume:.3g} Å³ and planes {spacing:.3g} Å apart, and an atom "
+            f"lies {reach:.3g} cells from the origin: no crystal is like that, check the unit of the lengths"
         )
     for i, site in enumerate(structure):
         if not site.is_ordered:

@@ -28,6 +28,10 @@ from whiteline.workflows.workspace import Workspace
 
 __all__ = ["average_sites", "compute_site", "material_id", "site_calculation_id", "site_document", "write_files"]
 
+# What codes print, even when they end before there is anything to parse; and bytes beyond which a file is not kept.
+_PRINTED = ("*.log", "*.out")
+_LARGEST_KEPT = 5_000_000
+
 
 def site_calculation_id(absorber: Absorber, calculator: Calculator) -> str:
     """Return the identity of a site calculation."""
@@ -85,7 +89,8 @@ def compute_site(
                 source=source,
                 fidelity=fidelity,
             )
-            store.put(document, _site_record(document, outcome, inputs, folder, run, started))
+            record = _site_record(document, outcome, inputs, folder, run, started)
+            store.put(document, record, _raw_files(folder, inputs, outcome))
             if outcome.status is not Status.FAILED:
                 workspace.discard(folder)
     report(Progress(label, "failed" if outcome.status is Status.FAILED else "done"))
@@ -195,6 +200,17 @@ def _site_record(
         ended_at=utc_now(),
         timings=run.timings,
     )
+
+
+def _raw_files(folder: Path, inputs: Mapping[str, str], outcome: Outcome) -> dict[str, bytes]:
+    """Return what is kept of a run beside its spectrum: inputs, what was parsed, and what the code printed."""
+    printed = (path.name for pattern in _PRINTED for path in folder.glob(pattern))
+    paths = {name: folder / name for name in sorted({*inputs, *outcome.output_files, *printed})}
+    return {
+        name: path.read_bytes()
+        for name, path in paths.items()
+        if path.is_file() and path.stat().st_size <= _LARGEST_KEPT
+    }
 
 
 def _checksum(content: bytes) -> str:

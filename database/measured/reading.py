@@ -22,7 +22,7 @@ _NUMBER = re.compile(r"[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?")
 # What Whiteline's own export and XDI's dictionary write for sums of two edges.
 _XDI_EDGES = {"L": Edge.L23}
 _KNOWN_FORMATS = {
-    b"\x1f\x8b": "a gzip archive (Athena projects are): export the group as column data, or unpack it",
+    b"\x1f\x8b": "a gzip archive (Athena projects are; `whiteline ingest` reads them): export the group, or unpack it",
     b"PK\x03\x04": "a zip archive or a spreadsheet: save it as CSV",
     b"\x89HDF": "an HDF5 or NeXus file: export energy and detectors as CSV",
     b"%PDF": "a PDF: give the data file",

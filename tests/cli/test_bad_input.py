@@ -161,7 +161,7 @@ def foreign(path: Path) -> None:
     [
         (random_bytes, "is not a Whiteline database, or is damaged: restore a backup"),
         (truncated, "is damaged"),
-        (newer, "has schema version 99, this Whiteline reads up to 1: upgrade"),
+        (newer, "has schema version 99, this Whiteline reads up to 2: upgrade"),
         (foreign, "is a database of another program"),
     ],
 )
@@ -186,7 +186,7 @@ def test_a_failed_spectrum_cannot_be_plotted_or_exported(
 ) -> None:
     monkeypatch.setenv("WHITELINE_FEFF_COMMAND", "false")
     whiteline("run", copper_file, "--absorber", "Cu", *quick)
-    failed = json.loads(whiteline("query", "--kind", "site", "--json").out)["id"]
+    failed = json.loads(whiteline("query", "--kind", "site", "--status", "failed", "--json").out)["id"]
     assert_refused(whiteline("plot", failed, "-o", "x.png"), "(failed) has no spectrum to plot: feff: exit status 1")
     assert_refused(whiteline("export", failed), "has no spectrum to export")
     assert not Path("x.png").exists()

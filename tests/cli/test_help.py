@@ -8,8 +8,20 @@ import pytest
 
 from .conftest import Command
 
-STORE_COMMANDS = ["run", "converge", "query", "show", "plot", "compare", "benchmark", "export", "doctor"]
-COMMANDS = [*STORE_COMMANDS, "check", "inputs", "presets", "pseudo"]
+STORE_COMMANDS = [
+    "run",
+    "converge",
+    "query",
+    "show",
+    "plot",
+    "compare",
+    "benchmark",
+    "export",
+    "doctor",
+    "files",
+    "ingest",
+]
+COMMANDS = [*STORE_COMMANDS, "check", "inputs", "presets", "pseudo", "db", "dataset", "search"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -283,3 +283,19 @@ def test_a_failed_fetch_names_the_id(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MP_API_KEY", "x")
     with pytest.raises(StructureError, match=r"cannot fetch mp-390.*no route to host"):
         read_structure("mp-390")
+
+
+@pytest.mark.parametrize(
+    ("lattice", "position"),
+    [
+        (Lattice.cubic(1e5), [0, 0, 0]),
+        (Lattice.orthorhombic(0.01, 100, 100), [0, 0, 0]),
+        (Lattice.cubic(4.0), [1e9, 0, 0]),
+    ],
+    ids=["huge", "thin", "far"],
+)
+def test_a_cell_of_no_crystal_is_refused_before_its_neighbours_are_counted(
+    lattice: Lattice, position: list[float]
+) -> None:
+    with pytest.raises(StructureError, match="no crystal is like that"):
+        check_structure(Structure(lattice, ["Cu"], [position]), name="cell")

@@ -25,7 +25,15 @@ from whiteline.workflows.engines import make_calculator
 from whiteline.workflows.plan import SITE_ERRORS, Problem
 from whiteline.workflows.site_file import SITE_FILE, SiteFile, read_site_file
 
-__all__ = ["FoundOutputs", "file_checksum", "find_foreign_outputs", "find_own_outputs", "site_identity"]
+__all__ = [
+    "FoundOutputs",
+    "changed_inputs",
+    "file_checksum",
+    "find_foreign_outputs",
+    "find_own_outputs",
+    "has_outputs",
+    "site_identity",
+]
 
 _COMMENT_MARKS = "*#!"
 
@@ -109,7 +117,7 @@ def find_own_outputs(folder: Path, benchmark: Benchmark, settings: Settings) -> 
                     str(home), f"{label} is no site of the benchmark's {note.material}: its crystal is another"
                 )
                 continue
-            if not _has_outputs(home, note.files):
+            if not has_outputs(home, note.files):
                 yield Problem(str(home), "holds inputs and no outputs yet: run them, then import again")
                 continue
             calculator = make_calculator(note.code, values=note.parameters, settings=settings)
@@ -124,7 +132,7 @@ def find_own_outputs(folder: Path, benchmark: Benchmark, settings: Settings) -> 
             place=_OwnFolder(home),
             identity=identity if site_identity(note.absorber, note.code, identity) == note.calculation_id else None,
             fidelity=note.fidelity,
-            changed=_changed(home, note, calculator),
+            changed=changed_inputs(home, note, calculator),
         )
 
 
@@ -178,12 +186,13 @@ def _sites(benchmark: Benchmark) -> dict[tuple[str, str], tuple[str, str, Absorb
     }
 
 
-def _has_outputs(home: Path, inputs: Mapping[str, str]) -> bool:
+def has_outputs(home: Path, inputs: Mapping[str, str]) -> bool:
+    """Return whether a folder of `whiteline inputs` holds more than what was written."""
     known = {*inputs, SITE_FILE}
     return any(path.is_file() and path.relative_to(home).as_posix() not in known for path in home.rglob("*"))
 
 
-def _changed(home: Path, note: SiteFile, calculator: Calculator) -> tuple[str, ...]:
+def changed_inputs(home: Path, note: SiteFile, calculator: Calculator) -> tuple[str, ...]:
     """Return the inputs that say something else than what was written."""
     differing = [n for n, c in note.files.items() if (home / n).is_file() and file_checksum(home / n) != c]
     if not differing:

@@ -75,14 +75,12 @@ def _print_section(console: Any, title: str, rows: list[tuple[str, str]]) -> Non
 def _spectrum_rows(document: SpectrumDocument) -> list[tuple[str, str]]:
     rows = [
         ("id", document.id),
-        (
-            "material",
-            f"{document.formula}, {document.space_group_symbol} ({document.space_group}), from {document.source}",
-        ),
+        ("material", _material_text(document)),
         ("absorber", _absorber_text(document)),
         ("code", f"{program_name(document.code, document.code_version)}, {document.fidelity}"),
         ("status", f"{document.status}{': ' + document.reason if document.reason else ''}"),
         ("stored", document.created_at),
+        *((name, text) for name, text in (("licence", document.licence), ("cite", document.citation)) if text),
     ]
     spectrum = document.spectrum
     if spectrum is not None:
@@ -99,7 +97,17 @@ def _spectrum_rows(document: SpectrumDocument) -> list[tuple[str, str]]:
     return rows
 
 
+def _material_text(document: SpectrumDocument) -> str:
+    """Return what is known of the sample, which of ingested spectra may be nothing, and where it came from."""
+    sample = document.formula or document.chemical_system
+    group = f"{document.space_group_symbol} ({document.space_group})" if document.space_group else ""
+    known = ", ".join(text for text in (sample, group) if text)
+    return f"{known or 'unknown'}, from {document.source}"
+
+
 def _absorber_text(document: SpectrumDocument) -> str:
+    if document.site_index is None and document.kind != "material":
+        return f"{document.absorber} {document.edge}, {'measured' if document.kind == 'measured' else 'site unknown'}"
     if document.site_index is None:
         return f"{document.absorber} {document.edge}, average over {document.multiplicity} sites"
     return f"{document.absorber} {document.edge}, site {document.site_index} of multiplicity {document.multiplicity}"

@@ -1,0 +1,238 @@
+"""From files and folders into a store."""
+
+from __future__ import annotations
+
+import platform
+import socket
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from whiteline.database.blobs import check_file_name
+from whiteline.database.ingest.entry import Entry, FileReader, FolderReader, IngestOptions, Skipped
+from whiteline.database.ingest.report import IngestReport, PathReport
+from whiteline.database.ingest.walk import walk
+from whiteline.database.store import SpectrumStore
+from whiteline.errors import InputError, ParameterError, StoreError, WhitelineError, did_you_mean
+from whiteline.provenance import ProvenanceRecord, library_versions, utc_now
+
+__all__ = ["ingest_with"]
+
+# Entries, and bytes of raw files with them, that are held before they are written.
+_BATCH = 200
+_BATCH_BYTES = 64 * 2**20
+
+
+@dataclass
+class _Tally:
+    """Counts of one path while it is read."""
+
+    path: str
+    taken: Counter[str] = field(default_factory=Counter)
+    ids: list[str] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    n_present: int = 0
+    n_ignored: int = 0
+
+    def report(self, *, is_missing: bool = False) -> PathReport:
+        return PathReport(
+            self.path,
+            dict(sorted(self.taken.items())),
+            self.n_present,
+            tuple(self.skipped),
+            self.n_ignored,
+            is_missing,
+            tuple(self.ids),
+        )
+
+
+def ingest_with(
+    paths: Sequence[str | PathLike[str]],
+    store: SpectrumStore | None,
+    *,
+    folder_readers: Sequence[FolderReader] = (),
+    file_readers: Sequence[FileReader] = (),
+    options: IngestOptions | None = None,
+    kind: str | None = None,
+    is_dry_run: bool = False,
+    on_path: Callable[[str], None] = lambda _: None,
+) -> IngestReport:
+    """Read files and folders and store what they hold; the same spectrum is stored once.
+
+    Files in a folder are read where a reader recognises them; a file that is named itself, or whose kind is given, is
+    skipped with a reason where none does.
+
+    Args:
+        paths: Files and folders.
+        store: Where spectra go; None, in a dry run, for a store that is not there yet.
+        folder_readers: What recognises calculations.
+        file_readers: What reads single files, the first that claims one.
+        options: What the user says of the files.
+        kind: Use only the reader of this kind.
+        is_dry_run: Read everything and write nothing.
+        on_path: Called with each folder and file before it is read.
+
+    Raises:
+        InputError: The kind is unknown, or there is no store to write to.
+        StoreError: The store cannot be written.
+    """
+    known = [*(reader.kind for reader in folder_readers), *(reader.kind for reader in file_readers)]
+    if kind is not None and kind not in known:
+        raise InputError(f"unknown kind of data {kind!r}: {did_you_mean(kind, known)}")
+    if store is None and not is_dry_run:
+        raise InputError("expected a store to write to: open one, or ask for a dry run")
+    reading = _Reading(
+        folder_readers=tuple(r for r in folder_readers if kind in (None, r.kind)),
+        file_readers=tuple(r for r in file_readers if kind in (None, r.kind)),
+        options=options or IngestOptions(),
+        is_forced=kind is not None,
+        on_path=on_path,
+    )
+    seen: set[str] = set()
+    reports = []
+    for path in paths:
+        tally = _Tally(str(path))
+        is_missing = not Path(path).exists()
+        if is_missing:
+            tally.skipped.append(Skipped(str(path), "no such file or folder: check the path"))
+        else:
+            _store(_whole(reading, Path(path), tally), None if is_dry_run else store, store, seen, tally)
+        reports.append(tally.report(is_missing=is_missing))
+    return IngestReport(tuple(reports), is_dry_run)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Reading:
+    """What reads, and what the user said."""
+
+    folder_readers: tuple[FolderReader, ...]
+    file_readers: tuple[FileReader, ...]
+    options: IngestOptions
+    is_forced: bool
+    on_path: Callable[[str], None]
+
+
+def _whole(reading: _Reading, path: Path, tally: _Tally) -> Iterator[Entry]:
+    """Yield every entry of a path, and count what is not one."""
+    if not path.is_dir():
+        yield from _file(reading, path, tally, is_named=True)
+        return
+    for found in walk(path):
+        if isinstance(found, Skipped):
+            tally.skipped.append(found)
+            continue
+        folder, below = found
+        run = next((run for run in (r.find(folder) for r in reading.folder_readers) if run is not None), None)
+        if run is not None:
+            if run.takes_subfolders:
+                below.clear()
+            reading.on_path(str(folder.path))
+            yield from _sorted_out(run.read(reading.options), str(folder.path), tally)
+            continue
+        for name in sorted(folder.files):
+            yield from _file(reading, folder.path / name, tally, is_named=False)
+
+
+def _file(reading: _Reading, path: Path, tally: _Tally, *, is_named: bool) -> Iterator[Entry]:
+    reader = next((r for r in reading.file_readers if r.claims(path)), None)
+    if reader is None and reading.is_forced and len(reading.file_readers) == 1:
+        reader = reading.file_readers[0] if is_named else None
+    if reader is None:
+        if is_named:
+            kinds = ", ".join(r.kind for r in reading.file_readers) or "none: calculations are given as folders"
+            tally.skipped.append(
+                Skipped(str(path), f"of no known kind of file ({kinds}): name its kind with --as, or give its folder")
+            )
+        else:
+            tally.n_ignored += 1
+        return
+    reading.on_path(str(path))
+    yield from _sorted_out(reader.read(path, reading.options), str(path), tally)
+
+
+def _sorted_out(found: Iterator[Entry | Skipped], source: str, tally: _Tally) -> Iterator[Entry]:
+    """Yield the entries of one file or run; its errors are reasons, those of the store are not caught."""
+    try:
+        for one in found:
+            if isinstance(one, Entry):
+                yield one
+            else:
+                tally.skipped.append(one)
+    except StoreError:
+        raise
+    except WhitelineError as error:
+        tally.skipped.append(Skipped(source, str(error)))
+
+
+def _store(
+    entries: Iterator[Entry], target: SpectrumStore | None, known: SpectrumStore | None, seen: set[str], tally: _Tally
+) -> None:
+    """Write what is new in groups; count only what is written."""
+    machine = _machine()
+    batch: list[Entry] = []
+    size = 0
+    for entry in entries:
+        identity = entry.document.id
+        if identity in seen or (known is not None and _is_known(entry, known)):
+            tally.n_present += 1
+            continue
+        seen.add(identity)
+        batch.append(entry)
+        size += sum(map(len, entry.files.values()))
+        if len(batch) >= _BATCH or size >= _BATCH_BYTES:
+            _write(batch, target, tally, machine)
+            batch, size = [], 0
+    _write(batch, target, tally, machine)
+
+
+def _is_known(entry: Entry, store: SpectrumStore) -> bool:
+    """Return whether a store has the spectrum; a failure that it has gives way to a spectrum."""
+    found = store.status_of(entry.document.id)
+    return found is not None and (found.has_spectrum or not entry.document.status.has_spectrum)
+
+
+def _write(batch: list[Entry], target: SpectrumStore | None, tally: _Tally, machine: dict[str, Any]) -> None:
+    if target is not None and batch:
+        target.put_many((entry.document, _record(entry, machine), _named_safely(entry.files)) for entry in batch)
+    for entry in batch:
+        tally.taken[f"{entry.document.code}, {entry.document.status.value}"] += 1
+        tally.ids.append(entry.document.id)
+
+
+def _named_safely(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the files under names that a store takes."""
+    found = {}
+    for i, (name, content) in enumerate(files.items(), start=1):
+        try:
+            found[check_file_name(name)] = content
+        except ParameterError:
+            found[f"file-{i}"] = content
+    return found
+
+
+def _record(entry: Entry, machine: dict[str, Any]) -> ProvenanceRecord:
+    document, now = entry.document, utc_now()
+    return ProvenanceRecord(
+        activity="ingest",
+        inputs=dict(entry.inputs),
+        outputs={"spectrum": document.id},
+        parents=document.parents,
+        code=document.code,
+        code_version=document.code_version,
+        parameters=document.parameters,
+        started_at=now,
+        ended_at=now,
+        **machine,
+    )
+
+
+def _machine() -> dict[str, Any]:
+    """Return what is the same in all records, looked up once."""
+    return {
+        "libraries": library_versions(),
+        "host": socket.gethostname(),
+        "system": f"{platform.platform()}, Python {platform.python_version()}",
+    }

@@ -1,0 +1,144 @@
+"""Measured spectra: XDI, Athena's projects and columns of text."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from whiteline.database.documents import DocumentKind, SpectrumDocument
+from whiteline.database.ingest.entry import Entry, IngestOptions, Skipped
+from whiteline.database.ingest.limits import check_file
+from whiteline.database.ingest.sample import imported_id, unknown_sample
+from whiteline.database.measured import is_athena, read_athena, read_measured
+from whiteline.edges import Edge, edge_energy
+from whiteline.errors import InputError, ParseError
+from whiteline.measured import MeasuredSpectrum
+from whiteline.status import Status
+
+__all__ = ["MeasuredReader", "measured_document"]
+
+_XDI: Final = b"XDI/"
+_FIRST: Final = 64
+_SAMPLE_NAMES: Final = ("sample.name", "label", "sample")
+# eV; how far the edge may lie outside of the scan: a calibration may be off, and a scan may begin late.
+_EDGE_REACH: Final = 50.0
+
+
+class MeasuredReader:
+    """Reads measured spectra; claims XDI files and Athena projects, and reads columns of text where asked to."""
+
+    kind = "measured"
+
+    def claims(self, path: Path) -> bool:
+        """Return whether the file says that it is XDI or an Athena project."""
+        if path.suffix.lower() in (".xdi", ".prj"):
+            return True
+        try:
+            with path.open("rb") as file:
+                first = file.read(_FIRST)
+        except OSError:
+            return False
+        return first.lstrip(b"\xef\xbb\xbf# \t").startswith(_XDI)
+
+    def read(self, path: Path, options: IngestOptions) -> Iterator[Entry | Skipped]:
+        """Yield the spectrum of a file, or those of a project.
+
+        Raises:
+            ParseError: The file cannot be read.
+        """
+        check_file(path, options.limits)
+        if is_athena(path):
+            for group in read_athena(path, max_bytes=options.limits.max_bytes):
+                if group.spectrum is None:
+                    yield Skipped(f"{path}#{group.label}", group.problem)
+                else:
+                    yield from _entry(group.spectrum, path, options)
+            return
+        yield from _entry(read_measured(path), path, options)
+
+
+def measured_document(measured: MeasuredSpectrum, options: IngestOptions) -> SpectrumDocument:
+    """Return the document of a measured spectrum.
+
+    Its id is a hash of energies, absorption, element and edge, so that copies of a file are one spectrum.
+
+    Raises:
+        ParseError: Nothing says which edge it is, or the scan does not reach it.
+    """
+    element, edge = measured.element or options.absorber, measured.edge or options.edge
+    if element is None or edge is None:
+        missing = " and ".join(name for name, one in (("--absorber", element), ("--edge", edge)) if one is None)
+        raise ParseError(f"{measured.source} does not say which edge was measured: give {missing}")
+    _check_edge(measured, element, edge)
+    spectrum = measured.to_spectrum()
+    meta = measured.metadata
+    return SpectrumDocument(
+        id=imported_id("experiment", element, edge.value, site="", parameters={}, spectrum=spectrum),
+        kind=DocumentKind.MEASURED,
+        spectrum=spectrum,
+        status=Status.CONVERGED,
+        absorber=element,
+        edge=edge.value,
+        code="experiment",
+        code_version="",
+        fidelity=f"experiment:{measured.signal.value}",
+        parameters=_parameters(measured),
+        source=measured.source,
+        licence=options.licence or meta.get("licence", meta.get("license", "")),
+        citation=options.citation or meta.get("citation", meta.get("reference.doi", "")),
+        **_sample(meta, element),
+    )
+
+
+def _entry(measured: MeasuredSpectrum, path: Path, options: IngestOptions) -> Iterator[Entry | Skipped]:
+    try:
+        document = measured_document(measured, options)
+    except (InputError, ParseError) as error:
+        yield Skipped(measured.source, str(error))
+        return
+    content = path.read_bytes()
+    is_small = len(content) <= options.limits.max_raw_bytes
+    checksum = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    yield Entry(document, {str(path): checksum}, {path.name: content} if is_small else {})
+
+
+def _check_edge(measured: MeasuredSpectrum, element: str, edge: Edge) -> None:
+    tabulated = edge_energy(element, edge)
+    first, last = float(measured.energy[0]), float(measured.energy[-1])
+    if not first - _EDGE_REACH <= tabulated <= last + _EDGE_REACH:
+        raise ParseError(
+            f"{measured.source} goes from {first:.1f} to {last:.1f} eV, the {element} {edge} edge lies at "
+            f"{tabulated:.1f} eV: correct element and edge, or the unit of the energies"
+        )
+
+
+def _parameters(measured: MeasuredSpectrum) -> dict[str, Any]:
+    """Return how it was measured, and what else the file says under `header`."""
+    header = dict(measured.metadata)
+    return {
+        "signal": measured.signal.value,
+        "derivation": measured.derivation,
+        "notes": list(measured.notes),
+        "sample": next((header[name] for name in _SAMPLE_NAMES if name in header), ""),
+        "header": header,
+    }
+
+
+def _sample(metadata: Any, element: str) -> dict[str, Any]:
+    """Return what the header says of the sample: its formula, where that is one and has the absorber in it."""
+    from whiteline.database.query import SpectrumQuery
+
+    text = metadata.get("sample.formula", metadata.get("sample.stoichiometry", ""))
+    if text:
+        from pymatgen.core.composition import Composition
+
+        try:
+            formula = SpectrumQuery(formula=text).formula or ""
+            elements = [one.symbol for one in Composition(formula)]
+        except (InputError, ValueError):
+            return unknown_sample()
+        if element in elements:
+            return unknown_sample(elements, formula=formula)
+    return unknown_sample()
