@@ -35,10 +35,7 @@ def certificate_document(
     """Return the document of a converged spectrum, or of the best there is, or of why there is none."""
     checks = (
         *(Check(f"converged {climb.knob}", climb.has_arrived, _climb_words(series, climb)) for climb in plan.climbs),
-        *(
-            Check(f"confirmed {series.describe(_neighbour(plan, i))}", c.is_within, comparison_words(c))
-            for i, c in enumerate(plan.confirmations)
-        ),
+        *(Check(_confirmation_words(series, plan, c), c.is_within, comparison_words(c)) for c in plan.confirmations),
     )
     is_good = plan.verdict is Verdict.CONVERGED and best is not None and best.status is Status.CONVERGED
     reason = "" if is_good else _reason(series, plan, best)
@@ -61,11 +58,11 @@ def certificate_document(
     return replace(document, parents=() if best is None else (best.id,))
 
 
-def _neighbour(plan: Plan, i: int) -> Point:
-    """Return what a final point was held against: the one above it, or below it where it was confirmed before."""
-    step = plan.confirmations[i]
-    is_look_back = i > 0 and plan.confirmations[i - 1].lower == step.upper
-    return step.lower if is_look_back else step.upper
+def _confirmation_words(series: Series, plan: Plan, step: Comparison) -> str:
+    """Return what a final point was held against; where it was given up afterwards, both."""
+    if plan.best not in (step.lower, step.upper):
+        return f"tried {series.describe(step.lower)} against {series.describe(step.upper)}"
+    return f"confirmed {series.describe(step.lower if step.upper == plan.best else step.upper)}"
 
 
 def _reason(series: Series, plan: Plan, best: SpectrumDocument | None) -> str:

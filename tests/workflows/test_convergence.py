@@ -175,7 +175,7 @@ def test_each_confirmation_is_named_by_what_the_final_point_was_held_against(pri
     plan = Plan(Verdict.CONVERGED, None, (2,), (), confirmations)
     absorber = Absorber(primitive_copper, 0, Edge.K)
     made = certificate_document("0" * 40, absorber, FeffCalculator(), series, plan, None, source="", fidelity="feff")
-    assert [check.name for check in made.checks] == [f"confirmed l_max {n}" for n in (3, 4, 2)]
+    assert [check.name for check in made.checks] == [f"confirmed l_max {n}" for n in (2, 4, 2)]
 
 
 def test_sites_that_have_no_average_give_a_failed_material(primitive_copper: Structure, tmp_path: Path) -> None:
