@@ -1,9 +1,9 @@
 """Converging a spectrum in several parameters: which point to compute next, and when it is enough.
 
-Each knob is a ladder of values, cheapest first. One knob climbs at a time while the others rest on their start; which
-one is decided by the cost of the next rung. A knob has arrived when the spectra of three rungs on end agree, neighbour
-with neighbour, within the tolerance. The middle one is taken, or the lowest where the highest brings next to nothing
-(and rungs below it were seen to differ).
+Each knob is a ladder of values, cheapest first. One knob climbs at a time while the others rest on their lowest rung;
+which one is decided by the cost of the next rung. A knob has arrived when the spectra of three rungs on end agree,
+neighbour with neighbour, within the tolerance. The middle one is taken, or the lowest where the highest brings next to
+nothing (and rungs below it were seen to differ).
 All knobs on their rungs together are then held against all of them one rung higher, and one lower, which says what the
 last rung bought. Where the higher point differs, knobs follow to it one by one, the cheapest first, until it does not.
 
@@ -123,7 +123,8 @@ class Series(MSONable):
     Attributes:
         knobs: The ladders.
         tolerance: When neighbours agree.
-        start: Rung of every knob at which the climb begins; the lowest when empty.
+        start: Rung of every knob at which its climb begins, while the others rest on their lowest; the lowest when
+            empty.
         budget: Wall time that may be spent [s]; None sets no limit.
 
     Raises:
@@ -149,6 +150,11 @@ class Series(MSONable):
         # Two comparisons on end need three rungs.
         lowest = [max(0, min(rung, len(k.rungs) - 1 - _IN_A_ROW)) for rung, k in zip(start, self.knobs, strict=True)]
         object.__setattr__(self, "start", tuple(lowest))
+
+    @property
+    def rest(self) -> Point:
+        """Where the others stand while one knob climbs: cheap, whatever the start."""
+        return (0,) * len(self.knobs)
 
     def values(self, point: Point) -> dict[str, Any]:
         """Return the parameters of a point."""
@@ -411,20 +417,20 @@ def _raised(point: Point, ceiling: Point) -> list[Point]:
 
 def _climb(i: int, knob: Knob, comparisons: _Comparisons) -> tuple[Climb, Point | None]:
     """Return how a knob went and the rung that it misses, if it climbs on."""
-    start = comparisons.series.start
+    start, rest = comparisons.series.start, comparisons.series.rest
     steps: list[Comparison] = []
     n_agreeing = 0
     for rung in range(start[i], len(knob.rungs)):
-        point = (*start[:i], rung, *start[i + 1 :])
+        point = (*rest[:i], rung, *rest[i + 1 :])
         if point not in comparisons.measured:
             return Climb(knob.name, tuple(steps), None, has_arrived=False), point
         if rung == start[i]:
             continue
-        step = comparisons((*start[:i], rung - 1, *start[i + 1 :]), point)
+        step = comparisons((*rest[:i], rung - 1, *rest[i + 1 :]), point)
         steps.append(step)
         n_agreeing = n_agreeing + 1 if step.is_within else 0
         if n_agreeing == _IN_A_ROW:
-            ends = comparisons((*start[:i], rung - _IN_A_ROW, *start[i + 1 :]), point, comparisons.negligible)
+            ends = comparisons((*rest[:i], rung - _IN_A_ROW, *rest[i + 1 :]), point, comparisons.negligible)
             # A knob that changed nothing yet has not shown that it would: it may need the others to be higher.
             has_moved = rung - _IN_A_ROW > start[i]
             taken = rung - _IN_A_ROW if ends.is_within and has_moved else rung - 1

@@ -133,6 +133,7 @@ def certificate_record(
             "tolerance": {name: getattr(series.tolerance, name) for name in _TOLERANCES},
             "budget": series.budget,
             "start": list(series.start),
+            "rest": list(series.rest),
             "points": points,
             "climbs": [
                 {

@@ -57,8 +57,9 @@ def _draw_rungs(
 ) -> None:
     from matplotlib import colormaps
 
-    start = certificate["start"]
-    line = [p for p in sorted(points) if all(rung == start[k] for k, rung in enumerate(p) if k != i_knob)]
+    # In early certificates the other knobs stood on their start.
+    rest = certificate.get("rest", certificate["start"])
+    line = [p for p in sorted(points) if all(rung == rest[k] for k, rung in enumerate(p) if k != i_knob)]
     shades = colormaps["viridis"](np.linspace(0.0, 0.85, max(len(line), 2)))
     for point, shade in zip(line, shades, strict=False):
         spectrum = spectra.get(points[point]["id"])
