@@ -46,7 +46,7 @@ TIGHT: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Material:
-    """A crystal of one or two elements at special positions.
+    """A crystal of two elements at special positions.
 
     Attributes:
         space_group: Its symbol.
@@ -68,15 +68,15 @@ class Material:
         )
 
 
-_ORIGIN, _QUARTER, _HALF = (0.0, 0.0, 0.0), (0.25, 0.25, 0.25), (0.5, 0.5, 0.5)
+_ORIGIN, _HALF = (0.0, 0.0, 0.0), (0.5, 0.5, 0.5)
 # Crystals of few atoms in a given sphere, for the sake of the tight reference, which takes hours on oxides. Lengths at
 # room temperature to about 0.01 Å: settings are compared with one another here, not with a measurement.
 MATERIALS = {
     "KI": Material("Fm-3m", 7.07, {"K": _ORIGIN, "I": _HALF}, "K"),
     "RbBr": Material("Fm-3m", 6.89, {"Rb": _ORIGIN, "Br": _HALF}, "Br"),
     "RbI": Material("Fm-3m", 7.34, {"Rb": _ORIGIN, "I": _HALF}, "Rb"),
-    "K": Material("Im-3m", 5.33, {"K": _ORIGIN}, "K"),
-    "CdTe": Material("F-43m", 6.48, {"Cd": _ORIGIN, "Te": _QUARTER}, "Te"),
+    "KBr": Material("Fm-3m", 6.60, {"K": _ORIGIN, "Br": _HALF}, "Br"),
+    "CsI": Material("Pm-3m", 4.57, {"Cs": _ORIGIN, "I": _HALF}, "I"),
 }
 FIXED: dict[str, tuple[str, dict[str, Any]]] = {
     "tight": ("standard", TIGHT),

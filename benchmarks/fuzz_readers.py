@@ -10,23 +10,27 @@ and failures by reader, and with 1 where anything failed.
 from __future__ import annotations
 
 import argparse
+import atexit
 import gzip
 import hashlib
 import io
 import json
 import random
 import resource
+import shutil
 import sys
 import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Final, TypeAlias
 
-from whiteline.database.documents import json_text
+from whiteline.calculators.vasp.outcar import read_outcar
+from whiteline.database import SpectrumStore, open_store
 from whiteline.database.ingest import Entry, IngestOptions, Skipped
 from whiteline.database.ingest.measured_files import MeasuredReader
 from whiteline.database.ingest.table_files import TableReader
@@ -142,9 +146,10 @@ def make_case(reader: str, seed: int) -> Case:
 
 
 def read_case(case: Case, folder: Path) -> str:
-    """Write a case into a folder and read it; return what came of it: `taken`, `refused` or `surprised`.
+    """Write a case into a folder, read and store it; return `taken`, `failed`, `refused` or `surprised`.
 
-    `surprised` is a refusal for an error that the reader of a code did not foresee.
+    `failed` is what was taken as a calculation that failed, `surprised` a refusal for an error that the reader of a
+    code did not foresee.
 
     Raises:
         Exception: Whatever is not Whiteline's own: the failure that is looked for.
@@ -159,11 +164,20 @@ def read_case(case: Case, folder: Path) -> str:
         for one in _READ[case.reader](folder, options):
             if isinstance(one, Skipped):
                 continue
-            json_text(one.document.to_dict(), what="document")
-            outcome = "taken"
+            _store().put(one.document, files=one.files)
+            _store().delete(one.document.id)
+            if outcome != "taken":
+                outcome = "taken" if one.document.status.has_spectrum else "failed"
     except WhitelineError as error:
         return "surprised" if "holds a damaged file of" in str(error) else "refused"
     return outcome
+
+
+@lru_cache(maxsize=1)
+def _store() -> SpectrumStore:
+    folder = Path(mkdtemp(prefix="fuzz-store-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return open_store(folder / "spectra.db")
 
 
 def _file_reader(reader: MeasuredReader | TableReader | XasJsonReader) -> Callable[..., Iterator[Entry | Skipped]]:
@@ -194,6 +208,7 @@ _READ: Final[Mapping[str, Callable[..., Iterator[Entry | Skipped]]]] = {
     "table": _file_reader(TableReader()),
     "feff": _run_reader(FeffRuns()),
     "vasp": _run_reader(VaspRuns()),
+    "vaspout": _run_reader(VaspRuns()),
     "ocean": _run_reader(OceanRuns()),
     "exciting": _run_reader(ExcitingRuns()),
     "xspectra": _run_reader(XSpectraRuns()),
@@ -229,6 +244,7 @@ def _make_seeds() -> dict[str, list[dict[str, bytes]]]:
             },
         ],
         "vasp": [_folder(DATA / "vasp" / "Li7P3S11", ("OUTCAR", "INCAR", "POSCAR", "KPOINTS"))],
+        "vaspout": [{"vaspout.h5": _vaspout()}],
         "ocean": [_folder(DATA / "ocean" / name, ()) for name in ("diamond", "lif_oncv")],
         "exciting": [_folder(DATA / "exciting" / name, ()) for name in ("BN", "TiO2")],
         "xspectra": [_folder(DATA / "xspectra" / "diamond", ())],
@@ -288,6 +304,36 @@ def _table() -> bytes:
     }
     buffer = io.BytesIO()
     pq.write_table(pa.table(columns), buffer, compression="none")
+    return buffer.getvalue()
+
+
+def _vaspout() -> bytes:
+    """Return a vaspout.h5 with the numbers of the OUTCAR."""
+    import h5py  # type: ignore[import-untyped]  # ships no types
+    import numpy as np
+
+    output = read_outcar(DATA / "vasp" / "Li7P3S11" / "OUTCAR")
+    axis = np.linspace(0.0, 30.0, 200)
+    tensor = np.zeros((3, 3, len(axis), 2))
+    tensor[range(3), range(3), :, 1] = np.tanh(axis)
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        for name, value in {
+            "version/major": 6,
+            "version/minor": 5,
+            "version/patch": 1,
+            "results/electron_dos/efermi": 3.7,
+            **{f"input/incar/{tag}": value for tag, value in {"ICORELEVEL": 2, "CLNT": 1, "CLN": 1, "CLL": 0}.items()},
+            "results/positions/ion_types": np.array([name.encode() for name in output.elements]),
+            "results/positions/number_ion_types": np.array(output.counts),
+            "results/positions/lattice_vectors": output.lattice,
+            "results/positions/position_ions": output.positions,
+            "intermediate/ion_dynamics/electronic_step_converged": np.array([0]),
+            "intermediate/ion_dynamics/oszicar": np.zeros((16, 7)),
+            "results/linear_response/XAS_energies_dielectric_function": axis,
+            "results/linear_response/XAS_dielectric_function": tensor,
+        }.items():
+            file[name] = value
     return buffer.getvalue()
 
 

@@ -99,6 +99,8 @@ def unpack_file(stored: StoredFile, data: bytes, *, spectrum_id: str) -> bytes:
     Raises:
         CorruptStoreError: Length or checksum differ from those of the stored file.
     """
+    if not 0 <= stored.size <= LARGEST_FILE:
+        raise _damaged(stored, spectrum_id, f"expected at most {LARGEST_FILE} bytes, it is said to have {stored.size}")
     try:
         # Bounded: damaged or foreign bytes never expand to more than was stored.
         content = zlib.decompressobj().decompress(data, stored.size + 1)

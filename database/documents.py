@@ -62,10 +62,10 @@ def utc_text(moment: str | datetime) -> str:
     """
     try:
         parsed = moment if isinstance(moment, datetime) else datetime.fromisoformat(moment)
-    except ValueError as error:
+        aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+        return aware.astimezone(UTC).isoformat(timespec="milliseconds")
+    except (ValueError, TypeError, OverflowError) as error:
         raise ParameterError(f"expected an ISO 8601 time such as 2026-03-01T12:00, got {moment!r}") from error
-    aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -96,7 +96,7 @@ def _xdi(document: SpectrumDocument, spectrum: Spectrum, record: ProvenanceRecor
     yield f"# XDI/1.0 Whiteline/{__version__}"
     for i_column, (name, unit) in enumerate(zip(columns, units, strict=True), 1):
         yield f"# Column.{i_column}: {name} {unit}".rstrip()
-    yield f"# Element.symbol: {document.absorber}"
+    yield f"# Element.symbol: {_one_line(document.absorber)}"
     yield f"# Element.edge: {_XDI_EDGES.get(document.edge, document.edge)}"
     if document.formula:
         yield f"# Sample.name: {_one_line(document.formula)}"
@@ -114,7 +114,7 @@ def _csv(document: SpectrumDocument, spectrum: Spectrum, record: ProvenanceRecor
     columns = {"energy_ev": energy, **_intensities(spectrum)}
     yield f"# Whiteline {__version__}"
     yield from (f"# {line}" for line in _comments(document))
-    yield f"# absorber: {document.absorber}"
+    yield f"# absorber: {_one_line(document.absorber)}"
     yield f"# edge: {document.edge}"
     yield f"# formula: {_one_line(document.formula)}"
     yield from (f"# {name}: {value}" for name, value in _facts(document, spectrum, record))
@@ -194,7 +194,8 @@ def _verdict(is_passed: bool) -> str:  # noqa: FBT001  # the one thing it is abo
 
 def _comments(document: SpectrumDocument) -> Iterator[str]:
     origin = "measured" if document.kind is DocumentKind.MEASURED else "computed, not measured"
-    yield f"{document.absorber} {document.edge} edge of {_one_line(document.formula) or 'an unknown sample'}, {origin}"
+    sample = _one_line(document.formula) or "an unknown sample"
+    yield f"{_one_line(document.absorber)} {document.edge} edge of {sample}, {origin}"
     if document.status is Status.UNCONVERGED:
         yield f"WARNING: this spectrum is NOT CONVERGED: {_one_line(document.reason)}"
 

@@ -48,7 +48,7 @@ def export_many(store: SpectrumStore, query: Selection, path: str | Path, *, fmt
     kind = ExportFormat.parse(fmt)
     if not isinstance(query, SpectrumQuery):
         query = list(dict.fromkeys(store.get(each).id for each in query))
-    n_wanted = min(store.count(query), query.limit or 2**63) if isinstance(query, SpectrumQuery) else len(query)
+    n_wanted = _count(store, query)
     if not n_wanted:
         raise InputError("no spectrum to export: the query finds none; see what there is with `whiteline query`")
     target = Path(path)
@@ -70,6 +70,13 @@ def file_name(document: SpectrumDocument, fmt: ExportFormat) -> str:
     site = "" if document.site_index is None else str(document.site_index)
     words = (document.formula or "sample", f"{document.absorber}{site}", document.edge, document.code, document.id[:10])
     return "-".join(re.sub(r"[^A-Za-z0-9.+]+", "_", word) for word in words).lstrip(".") + fmt.suffix
+
+
+def _count(store: SpectrumStore, query: Selection) -> int:
+    if not isinstance(query, SpectrumQuery):
+        return len(query)
+    n_found = max(0, store.count(query) - query.skip)
+    return n_found if query.limit is None else min(n_found, query.limit)
 
 
 def _spectra(store: SpectrumStore, query: Selection) -> Iterator[tuple[SpectrumDocument, ProvenanceRecord | None]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
@@ -16,18 +15,23 @@ from pymongo import MongoClient
 from pymongo.errors import AutoReconnect, ConfigurationError, InvalidName, InvalidURI, PyMongoError
 
 from whiteline.database.blobs import StoredFile, pack_files, unpack_file
+from whiteline.database.curves import N_BLOCK, CurveBlock, assemble_block
 from whiteline.database.documents import SpectrumDocument
 from whiteline.database.matrix import assemble, check_grid
+from whiteline.database.mongo_curves import read_curves
 from whiteline.database.mongo_files import list_files, read_content, remove_files, write_files
 from whiteline.database.mongo_filter import filter_of, sort_of
 from whiteline.database.mongo_meta import Revisions, check_version, find_indexes, make_missing, read_size, read_version
 from whiteline.database.mongo_write import pack, write
 from whiteline.database.query import SpectrumQuery
 from whiteline.database.rows import (
+    DECODING_ERRORS,
     PLAIN_COLUMNS,
     by_size,
     check_plain_columns,
+    damaged_spectrum,
     grid_key,
+    in_groups,
     read_summary,
     unpack_document,
 )
@@ -54,7 +58,11 @@ def mask(address: str) -> str:
     >>> mask("mongodb://me:secret@host:27017/spectra?authSource=admin")
     'mongodb://***@host:27017/spectra'
     """
-    return re.sub(r"//.*@", "//***@", address.split("?", 1)[0])
+    scheme, _, rest = address.partition("//")
+    plain, _, options = rest.partition("?")
+    if "@" in options and "@" not in plain:  # a password with a question mark that should have been escaped
+        return f"{scheme}//***"
+    return f"{scheme}//" + re.sub(r".*@", "***@", plain)
 
 
 def open_mongo(address: str, *, must_exist: bool = False) -> MongoStore:
@@ -142,7 +150,12 @@ class MongoStore:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except (PyMongoError, BSONError, OverflowError) as error:
+        except (BSONError, OverflowError, UnicodeEncodeError) as error:
+            raise ParameterError(
+                f"the store {self._address} takes no such value ({str(error)[:200]}): give text that is valid Unicode, "
+                "whole numbers of up to 64 bits and documents of up to 16 MB"
+            ) from error
+        except PyMongoError as error:
             raise StoreError(
                 f"the store {self._address} cannot be used ({str(error)[:200]}): check that the server runs, "
                 "that this machine may reach it, and that user and password are right"
@@ -163,10 +176,9 @@ class MongoStore:
         self.put_many([(document, record, files)])
 
     def put_many(self, items: Iterable[Item]) -> int:
-        """Store many documents, 200 a round trip; return how many there were."""
-        stream = iter(items)
+        """Store many documents, up to 200 a round trip; return how many there were."""
         n_stored = 0
-        while group := list(islice(stream, _GROUP)):
+        for group in in_groups(items, _GROUP):
             packed = pack(group)
             with self._explained():
                 try:
@@ -212,7 +224,8 @@ class MongoStore:
             stored = self._spectra.find_one({"_id": spectrum_id})
             if stored is None:
                 return None
-            return _unpack(stored, self._read_structures([stored], {}), self._read_energies({stored["grid"]}))
+            structures, energies = self._read_structures([stored], {}), self._read_energies({stored["grid"]})
+        return self._unpack(stored, structures, energies)
 
     def has(self, spectrum_id: str) -> bool:
         """Return whether a document has exactly this id."""
@@ -233,14 +246,18 @@ class MongoStore:
                 structures = self._read_structures(group, structures)
                 energies |= self._read_energies({stored["grid"] for stored in group} - energies.keys())
             for stored in group:
-                yield _unpack(stored, structures, energies)
+                yield self._unpack(stored, structures, energies)
 
     def summaries(self, query: SpectrumQuery) -> Iterator[SpectrumSummary]:
         """Stream what a query finds, without arrays."""
         for group in self._read(self._find_ids(query, filter_of(query)), _NOT_SUMMARY):
             for stored in group:
-                values = {name: stored[name] for name in (*PLAIN_COLUMNS[1:], *_EXTENT)}
-                yield read_summary({"id": stored["_id"], **values}, parameters=stored["parameters"])
+                try:
+                    values = {name: stored[name] for name in (*PLAIN_COLUMNS[1:], *_EXTENT)}
+                    summary = read_summary({"id": stored["_id"], **values}, parameters=stored["parameters"])
+                except DECODING_ERRORS as error:
+                    raise damaged_spectrum(stored["_id"], self.address, error) from error
+                yield summary
 
     def count(self, query: SpectrumQuery) -> int:
         """Return how many documents a query finds, whatever its `limit` and `skip`."""
@@ -287,12 +304,23 @@ class MongoStore:
             read_energy=lambda _, grid: self._read_energies({grid})[grid],
         )
 
+    def curves(self, ids: Sequence[str]) -> Iterator[CurveBlock]:
+        """Stream spectra as blocks of arrays, with what is said of each."""
+        for start in range(0, len(ids), N_BLOCK):
+            with self._explained():
+                stored = read_curves(self._spectra, ids[start : start + N_BLOCK])
+            if stored:
+                yield assemble_block(stored, self._read_energies({s.grid for s in stored}), address=self._address)
+
     def records(self, spectrum_id: str) -> list[ProvenanceRecord]:
         """Return how a spectrum came about, the job that started first at the front."""
         with self._explained():
             found = list(self._records.find({"spectrum_id": spectrum_id}))
         found.sort(key=lambda stored: (stored["started_at"], stored["_id"]))
-        return [ProvenanceRecord.from_dict(stored["record"]) for stored in found]
+        try:
+            return [ProvenanceRecord.from_dict(stored["record"]) for stored in found]
+        except DECODING_ERRORS as error:
+            raise damaged_spectrum(spectrum_id, self.address, error) from error
 
     def delete(self, spectrum_id: str) -> None:
         """Remove the document with exactly this id, its records and its files."""
@@ -353,6 +381,14 @@ class MongoStore:
                 rows = self._spectra.find({"_id": {"$in": group}}, fields)
                 found = {stored["_id"]: stored for stored in rows}
             yield [found[spectrum_id] for spectrum_id in group if spectrum_id in found]
+
+    def _unpack(
+        self, stored: Stored, structures: Mapping[str, Stored], energies: Mapping[str, bytes]
+    ) -> SpectrumDocument:
+        try:
+            return _unpack(stored, structures, energies)
+        except DECODING_ERRORS as error:
+            raise damaged_spectrum(stored["_id"], self.address, error) from error
 
     def _read_structures(self, group: Sequence[Stored], known: dict[str, Stored]) -> dict[str, Stored]:
         """Return the structures of a group by their keys, those in `known` without reading them again."""

@@ -39,7 +39,9 @@ def write_files(database: Any, spectrum_id: str, files: Iterable[PackedFile]) ->
         old = database["files"].find_one({"_id": row["_id"]})
         database["files"].replace_one({"_id": row["_id"]}, row, upsert=True)
         for i, piece in enumerate(pieces):
-            insert_new(database["blobs"], {"_id": f"{packed}/{i}", "content": Binary(piece)})
+            # In place of one that is there: it is the same, unless it was damaged.
+            chunk = {"_id": f"{packed}/{i}", "content": Binary(piece)}
+            database["blobs"].replace_one({"_id": chunk["_id"]}, chunk, upsert=True)
         if old is not None and old["packed"] != packed:
             _remove_unused(database, old)
 

@@ -109,8 +109,8 @@ def _pack_record(spectrum_id: str, record: ProvenanceRecord) -> Stored:
 
 def write(database: Any, group: PackedGroup) -> None:
     """Write a group, spectra last; to do so again, after a fault, changes nothing but their revisions."""
-    _insert(database["structures"], list(group.structures.values()))
-    _insert(database["grids"], list(group.grids.values()))
+    _share(database["structures"], group.structures)
+    _share(database["grids"], group.grids)
     # Copies: the driver adds an `_id` to what it inserts.
     _insert(database["records"], [dict(record) for record in group.records])
     for spectrum_id, files in group.files:
@@ -122,6 +122,13 @@ def write(database: Any, group: PackedGroup) -> None:
         # Another writer may have inserted some since the look: those are there to be replaced, too.
         old.update(_insert(collection, [s for i, s in spectra.items() if i not in old]))
         _replace(collection, [spectra[spectrum_id] for spectrum_id in old])
+
+
+def _share(collection: Any, rows: dict[str, Stored]) -> None:
+    """Write what is named by its content; what is there already is the same, unless it was damaged."""
+    old = _insert(collection, list(rows.values()))
+    stored = collection.find({"_id": {"$in": old}}) if old else ()
+    _replace(collection, [rows[row["_id"]] for row in stored if row != rows[row["_id"]]])
 
 
 def _journaled(collection: Any) -> Any:

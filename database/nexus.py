@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping
+from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from whiteline.errors import InputError, UnitError
 from whiteline.provenance import ProvenanceRecord
 from whiteline.spectrum import Spectrum
 from whiteline.units import Quantity
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer  # of collections.abc from Python 3.12 on
 
 __all__ = ["write_nexus"]
 
@@ -46,18 +50,50 @@ def write_nexus(path: str | Path, items: Iterable[tuple[SpectrumDocument, Proven
     """
     h5py = load_optional("h5py", purpose="a NeXus file", extra="hdf5")
     n_entries = 0
-    with new_file(Path(path)) as draft, h5py.File(draft, "w") as file:
-        _describe(
-            file, "NXroot", {"creator": "Whiteline", "creator_version": __version__, "file_name": Path(path).name}
-        )
-        for document, record in items:
-            name = "entry" if n_entries == 0 else f"entry_{n_entries + 1}"
-            _write_entry(h5py, file.create_group(name), document, record)
-            file.attrs.setdefault("default", name)
-            n_entries += 1
-        if not n_entries:
-            raise InputError("no spectrum to write: the query finds none, widen it")
+    with new_file(Path(path)) as draft, _Draft(draft, "w+b") as disk:
+        with h5py.File(disk, "w") as file:
+            facts = {"creator": "Whiteline", "creator_version": __version__, "file_name": _text(Path(path).name)}
+            _describe(file, "NXroot", facts)
+            for document, record in items:
+                name = "entry" if n_entries == 0 else f"entry_{n_entries + 1}"
+                _write_entry(h5py, file.create_group(name), document, record)
+                file.attrs.setdefault("default", name)
+                n_entries += 1
+                disk.check()
+            if not n_entries:
+                raise InputError("no spectrum to write: the query finds none, widen it")
+        disk.check()  # of what was written on closing
     return n_entries
+
+
+class _Draft(FileIO):
+    """A file that remembers what went wrong instead of telling HDF5, which cannot close a file on a full disk."""
+
+    _fault: OSError | None = None
+
+    def write(self, data: Buffer, /) -> int:
+        """Write all of `data`, or nothing more after a fault."""
+        view = memoryview(data).cast("B")
+        n_written = 0
+        try:
+            while self._fault is None and n_written < len(view):
+                n_written += super().write(view[n_written:])
+        except OSError as error:
+            self._fault = error
+        return len(view)
+
+    def truncate(self, size: int | None = None, /) -> int:
+        """Set the length, unless there was a fault."""
+        try:
+            return super().truncate(size) if self._fault is None else 0
+        except OSError as error:
+            self._fault = error
+            return 0
+
+    def check(self) -> None:
+        """Raise what went wrong, if anything did."""
+        if self._fault is not None:
+            raise self._fault
 
 
 def _write_entry(h5py: Any, entry: Any, document: SpectrumDocument, record: ProvenanceRecord | None) -> None:
@@ -100,7 +136,7 @@ def _write_arrays(h5py: Any, entry: Any, spectrum: Spectrum) -> None:
     if len(spectrum.polarisations) > 1:
         components = _group(entry, "components", "NXcollection", {"energy": h5py.SoftLink(entry["energy"].name)})
         components["intensity"] = spectrum.components
-        components["label"] = [polarisation.label for polarisation in spectrum.polarisations]
+        components["label"] = [_text(polarisation.label) for polarisation in spectrum.polarisations]
         components["weight"] = np.array([polarisation.weight for polarisation in spectrum.polarisations])
         components["intensity"].attrs["long_name"] = "raw intensity of each polarisation"
 

@@ -111,9 +111,9 @@ def reduced_formula(formula: Any) -> str:
     try:
         composition = Composition(plain_text(formula, "a formula"))
         unknown = [element.symbol for element in composition if element.symbol not in _SYMBOLS]
-        if formula.strip() and not unknown:
+        if len(composition) and not unknown:
             return composition.reduced_formula
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise ParameterError(f"expected a formula such as TiO2, got {formula!r}: {error}") from error
     raise ParameterError(f"expected a formula of known elements such as TiO2, got {formula!r}")
 
@@ -133,8 +133,8 @@ def space_group_number(space_group: Any) -> int:
             known = sorted(str(symbol) for symbol in SpaceGroup.SG_SYMBOLS)
             raise ParameterError(f"unknown space group {space_group!r}: {_nearest(space_group, known)}") from error
     is_number = isinstance(space_group, int | str) and not isinstance(space_group, bool)
-    if not is_number or not 1 <= int(space_group) <= 230:
-        raise ParameterError(f"a space group has a number from 1 to 230, got {space_group!r}")
+    if not is_number or len(str(space_group)) > 9 or not 1 <= int(space_group) <= 230:
+        raise ParameterError(f"a space group has a number from 1 to 230, got {str(space_group)[:40]!r}")
     return int(space_group)
 
 

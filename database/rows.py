@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from whiteline.database.documents import SpectrumDocument, json_text
-from whiteline.database.store import SpectrumSummary
-from whiteline.errors import ParameterError, did_you_mean
+from whiteline.database.store import Item, SpectrumSummary
+from whiteline.errors import CorruptStoreError, ParameterError, did_you_mean
 from whiteline.spectrum import Spectrum
 
 __all__ = [
+    "DECODING_ERRORS",
     "PLAIN_COLUMNS",
     "SpectrumArrays",
     "StoredStructure",
@@ -24,8 +25,10 @@ __all__ = [
     "check_plain_columns",
     "compress",
     "content_hash",
+    "damaged_spectrum",
     "decompress",
     "grid_key",
+    "in_groups",
     "pack_arrays",
     "pack_spectrum",
     "pack_structure",
@@ -56,7 +59,12 @@ PLAIN_COLUMNS = (
 )
 
 
+# What reading rows raises when somebody or something changed them.
+DECODING_ERRORS = (ValueError, KeyError, TypeError, AttributeError, zlib.error)
+
 _LEVEL = 3  # structures are much alike inside: higher levels take twice the time for 2 %
+_GROUP_BYTES = 64 * 2**20  # of raw files that are held in memory at a time
+_LONGEST_TEXT = 2**30  # bytes; SQLite holds no longer text, and damaged or foreign bytes never expand to more
 
 
 @dataclass(frozen=True)
@@ -109,14 +117,46 @@ def by_size(counts: Iterable[tuple[tuple[Any, ...], int]]) -> list[tuple[tuple[A
     return sorted(counts, key=lambda found: (-found[1], [(v is not None, v) for v in found[0]]))
 
 
+def in_groups(items: Iterable[Item], largest: int) -> Iterator[list[Item]]:
+    """Yield up to `largest` items at a time, fewer where their raw files are large, so that memory stays bounded."""
+    group: list[Item] = []
+    n_bytes = 0
+    for item in items:
+        group.append(item)
+        n_bytes += (
+            sum(len(file) for file in (item[2] or {}).values() if isinstance(file, Sized)) if len(item) > 2 else 0
+        )
+        if len(group) >= largest or n_bytes >= _GROUP_BYTES:
+            yield group
+            group, n_bytes = [], 0
+    if group:
+        yield group
+
+
 def compress(text: str) -> bytes:
     """Return text, compressed by zlib."""
     return zlib.compress(text.encode(), _LEVEL)
 
 
 def decompress(data: bytes) -> str:
-    """Return the text that `compress` took."""
-    return zlib.decompress(data).decode()
+    """Return the text that `compress` took.
+
+    Raises:
+        zlib.error: The data are damaged.
+    """
+    stream = zlib.decompressobj()
+    text = stream.decompress(data, _LONGEST_TEXT)
+    if not stream.eof:
+        raise zlib.error("incomplete, or longer than any text that is stored")
+    return text.decode()
+
+
+def damaged_spectrum(spectrum_id: str, address: str, error: Exception) -> CorruptStoreError:
+    """Return the error that a stored spectrum, or its history, cannot be decoded."""
+    return CorruptStoreError(
+        f"spectrum {spectrum_id} in {address} is damaged ({type(error).__name__}: {error}): "
+        f"`whiteline db verify {address}` says what to do"
+    )
 
 
 def content_hash(content: bytes) -> bytes:

@@ -11,7 +11,6 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias
@@ -20,20 +19,24 @@ from jaxtyping import Float
 from numpy import dtype, float64, ndarray
 
 from whiteline.database.blobs import StoredFile, pack_files, unpack_file
+from whiteline.database.curves import N_BLOCK, CurveBlock
 from whiteline.database.documents import SpectrumDocument
 from whiteline.database.matrix import check_grid
 from whiteline.database.query import SpectrumQuery
 from whiteline.database.rows import (
+    DECODING_ERRORS,
     PLAIN_COLUMNS,
     by_size,
     check_plain_columns,
+    damaged_spectrum,
     decompress,
+    in_groups,
     read_summary,
     unpack_document,
 )
 from whiteline.database.sqlite_file import connect, explained, transaction
 from whiteline.database.sqlite_filter import order_and_window, where
-from whiteline.database.sqlite_matrix import read_matrix
+from whiteline.database.sqlite_matrix import read_curves, read_matrix
 from whiteline.database.sqlite_pack import EXTENT_COLUMNS, pack
 from whiteline.database.sqlite_plan import make_plan
 from whiteline.database.sqlite_tables import find_indexes, make_missing
@@ -80,7 +83,7 @@ class SQLiteStore:
     def __init__(self, path: str | Path, *, must_exist: bool = False) -> None:
         self.path = Path(path).absolute()
         self._local = threading.local()
-        self._opened: list[sqlite3.Connection] = []
+        self._opened: list[tuple[int, sqlite3.Connection]] = []  # with the process that opened it
         self._lock = threading.Lock()
         self._is_closed = False
         self._must_exist = must_exist
@@ -102,7 +105,7 @@ class SQLiteStore:
         if getattr(self._local, "owner", None) != os.getpid():
             connection = connect(self.path, must_exist=self._must_exist)
             with self._lock:
-                self._opened.append(connection)
+                self._opened.append((os.getpid(), connection))
             self._local.connection = connection
             self._local.owner = os.getpid()
         found: sqlite3.Connection = self._local.connection
@@ -123,10 +126,9 @@ class SQLiteStore:
         self.put_many([(document, record, files)])
 
     def put_many(self, items: Iterable[Item]) -> int:
-        """Store many documents, each group of 1000 in one transaction; return how many there were."""
-        stream = iter(items)
+        """Store many documents, each group of up to 1000 in one transaction; return how many there were."""
         n_stored = 0
-        while group := list(islice(stream, _WRITE_GROUP)):
+        for group in in_groups(items, _WRITE_GROUP):
             packed = pack(group)
             with explained(self.path), transaction(self._connection()) as connection:
                 write(connection, packed)
@@ -166,7 +168,7 @@ class SQLiteStore:
     def find_by_id(self, spectrum_id: str) -> SpectrumDocument | None:
         """Return the document with exactly this id, or None."""
         rows = self._rows(f"{_SELECT} WHERE s.id = ?", [spectrum_id])
-        return _unpack(rows[0], {}) if rows else None
+        return self._unpack(rows[0], {}) if rows else None
 
     def has(self, spectrum_id: str) -> bool:
         """Return whether a document has exactly this id."""
@@ -183,13 +185,17 @@ class SQLiteStore:
         for row in self._stream(_SELECT, query):
             if len(structures) > _READ_GROUP:
                 structures.clear()
-            yield _unpack(row, structures)
+            yield self._unpack(row, structures)
 
     def summaries(self, query: SpectrumQuery) -> Iterator[SpectrumSummary]:
         """Stream what a query finds, without arrays."""
         for row in self._stream(_SUMMARY, query):
             values = dict(zip(_SUMMARY_COLUMNS, row[1:-1], strict=True))
-            yield read_summary(values, parameters=row[-1])
+            try:
+                summary = read_summary(values, parameters=row[-1])
+            except DECODING_ERRORS as error:
+                raise damaged_spectrum(values["id"], self.address, error) from error
+            yield summary
 
     def count(self, query: SpectrumQuery) -> int:
         """Return how many documents a query finds, whatever its `limit` and `skip`."""
@@ -225,6 +231,14 @@ class SQLiteStore:
             found = connection.execute(sql, values).fetchall()
             return read_matrix(connection, found, axis)
 
+    def curves(self, ids: Sequence[str]) -> Iterator[CurveBlock]:
+        """Stream spectra as blocks of arrays, with what is said of each."""
+        for start in range(0, len(ids), N_BLOCK):
+            with explained(self.path), transaction(self._connection(), is_writing=False) as connection:
+                block = read_curves(connection, ids[start : start + N_BLOCK], address=self.address)
+            if len(block):
+                yield block
+
     def records(self, spectrum_id: str) -> list[ProvenanceRecord]:
         """Return how a spectrum came about, the job that started first at the front."""
         sql = (
@@ -232,12 +246,16 @@ class SQLiteStore:
             "JOIN records AS r ON r.spectrum_key = s.key JOIN contexts AS c ON c.key = r.context_key "
             "WHERE s.id = ? ORDER BY r.started_at, r.id"
         )
-        return [
-            ProvenanceRecord.from_dict(
-                {**json.loads(context), **json.loads(own), "id": record_id, "started_at": started_at}
-            )
-            for record_id, started_at, own, context in self._rows(sql, [spectrum_id])
-        ]
+        rows = self._rows(sql, [spectrum_id])
+        try:
+            return [
+                ProvenanceRecord.from_dict(
+                    {**json.loads(context), **json.loads(own), "id": record_id, "started_at": started_at}
+                )
+                for record_id, started_at, own, context in rows
+            ]
+        except DECODING_ERRORS as error:
+            raise damaged_spectrum(spectrum_id, self.address, error) from error
 
     def delete(self, spectrum_id: str) -> None:
         """Remove the document with exactly this id, its records and its files."""
@@ -267,12 +285,13 @@ class SQLiteStore:
             return make_missing(connection)
 
     def close(self) -> None:
-        """Close the connections of all threads."""
+        """Close the connections of all threads; those of a parent process are its own to close."""
         self._is_closed = True
         with self._lock:
-            for connection in self._opened:
-                connection.close()
-            self._opened.clear()
+            for owner, connection in self._opened:
+                if owner == os.getpid():
+                    connection.close()
+            self._opened = [(owner, connection) for owner, connection in self._opened if owner != os.getpid()]
 
     def __enter__(self) -> Self:
         return self
@@ -284,6 +303,12 @@ class SQLiteStore:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _unpack(self, row: tuple[Any, ...], structures: dict[int, dict[str, Any]]) -> SpectrumDocument:
+        try:
+            return _unpack(row, structures)
+        except DECODING_ERRORS as error:
+            raise damaged_spectrum(row[1], self.address, error) from error
 
     def _rows(self, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
         with explained(self.path):

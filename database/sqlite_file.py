@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from whiteline.database.sqlite_tables import STORE_SCHEMA_VERSION, make_missing
-from whiteline.errors import CorruptStoreError, SchemaVersionError, StoreError
+from whiteline.errors import CorruptStoreError, ParameterError, SchemaVersionError, StoreError
 
 __all__ = ["APPLICATION_ID", "check_not_newer", "connect", "explained", "open_existing", "transaction"]
 
@@ -55,9 +55,14 @@ _CAUSES: dict[int, tuple[type[StoreError], str, str]] = {
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn what SQLite raises into a `StoreError` that names the file and what to do."""
+    """Turn what SQLite raises into a `StoreError`, or `ParameterError`, that names the file and what to do."""
     try:
         yield
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise ParameterError(
+            f"the store {path} takes no such value ({str(error)[:200]}): give text that is valid Unicode, and whole "
+            "numbers of up to 64 bits"
+        ) from error
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", None)
         unknown = (StoreError, "cannot be used", "see the SQLite message")

@@ -1,7 +1,8 @@
-"""Many stored spectra as one matrix, read in the order of the file."""
+"""Many stored spectra as arrays, read in the order of the file."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -10,15 +11,23 @@ from typing import Any, TypeAlias
 import numpy as np
 from jaxtyping import Float, Int
 
+from whiteline.database.curves import CURVE_COLUMNS, CurveBlock, StoredCurve, assemble_block
 from whiteline.database.matrix import assemble
 from whiteline.database.rows import content_hash
 
-__all__ = ["read_matrix"]
+__all__ = ["read_curves", "read_matrix"]
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 Keys: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
 _GROUP = 1000
+_N_COLUMNS = len(CURVE_COLUMNS)
+_CURVES = (
+    f"SELECT {', '.join(f's.{name}' for name in CURVE_COLUMNS)}, "  # noqa: S608  # constants
+    "json_extract(d.content, '$.spectrum.quantity'), json_extract(s.details, '$.spectrum.reference_energy'), "
+    "c.grid_key, c.weights, c.data FROM components AS c JOIN spectra AS s ON s.key = c.key "
+    "JOIN descriptions AS d ON d.key = s.description_key"
+)
 
 
 def read_matrix(
@@ -48,6 +57,29 @@ def read_matrix(
         key=str(row[0]) if row else "",
         read_energy=lambda _, grid_key: _read_energy(connection, grid_key),
     )
+
+
+def read_curves(connection: sqlite3.Connection, ids: Sequence[str], *, address: str) -> CurveBlock:
+    """Return those of the spectra that have arrays, in the order of the file, inside a transaction.
+
+    Args:
+        connection: Where to read.
+        ids: Ids of spectra.
+        address: Of the store, for messages.
+
+    Raises:
+        CorruptStoreError: The arrays of a spectrum do not fit its axis.
+    """
+    sql = "SELECT key FROM spectra WHERE id IN (SELECT value FROM json_each(?))"
+    keys = np.array([key for (key,) in connection.execute(sql, [json.dumps(list(ids))])], dtype=np.int64)
+    stored = [
+        StoredCurve(row[:_N_COLUMNS], *row[_N_COLUMNS:])
+        for _, wanted in _groups(keys)
+        for row in connection.execute(f"{_CURVES} WHERE c.key {wanted} ORDER BY c.key")
+    ]
+    grids = json.dumps(sorted({one.grid for one in stored}))
+    sql = "SELECT key, content FROM grids WHERE key IN (SELECT value FROM json_each(?))"
+    return assemble_block(stored, dict(connection.execute(sql, [grids])), address=address)
 
 
 def _read_alike(

@@ -68,8 +68,9 @@ def _migrate(connection: sqlite3.Connection, path: Path, version: int, backup: P
     after = _count(connection)
     if before != after:
         raise StoreError(
-            f"the store {path} was left as it is: after its migration it would hold {after} instead of {before}; "
-            f"see `whiteline db verify`, and keep the copy {backup}"
+            f"the store {path} was left as it is: after its migration it would hold {after} instead of {before}, so "
+            f"that something in it refers to what is not there; restore an earlier copy and migrate that, or report "
+            f"this with the copy {backup}"
         )
 
 

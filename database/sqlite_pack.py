@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
+from functools import partial
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
@@ -102,6 +103,7 @@ class _Packer:
         self._structures: dict[tuple[int, str], Shared] = {}
         self._parameters: dict[int, Shared] = {}
         self._descriptions: dict[tuple[Any, ...], Shared] = {}
+        self._texts: dict[int, str] = {}
         self._contexts: dict[tuple[int, ...], Shared] = {}
         self._grids: dict[bytes, str] = {}
 
@@ -136,7 +138,7 @@ class _Packer:
             parameters=_once(self._parameters, id(document.parameters), lambda: _pack_parameters(document)),
             description=_once(
                 self._descriptions,
-                (document.licence, document.citation, spectrum and _shared_of_spectrum(spectrum)),
+                (document.licence, document.citation, spectrum and self._described(spectrum)),
                 lambda: _pack_description(document),
             ),
             arrays=arrays,
@@ -149,6 +151,14 @@ class _Packer:
                 lambda: _pack_context(document.id, record),
             ),
             files=pack_files(files, spectrum_id=document.id) if files else (),
+        )
+
+    def _described(self, spectrum: Spectrum) -> tuple[Any, ...]:
+        # 1 and 1.0, or 0.0 and -0.0, are equal to Python and not as JSON, hence the text.
+        numbers = (spectrum.polarisations, spectrum.broadening)
+        return (
+            *_shared_of_spectrum(spectrum),
+            *(_once(self._texts, id(each), partial(repr, each)) for each in numbers),
         )
 
 

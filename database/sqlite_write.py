@@ -21,6 +21,18 @@ _MARKS = ", ".join("?" * len(_COLUMNS))
 # Every name in these statements is a constant of this module; values are always bound.
 _INSERT = f"INSERT INTO spectra ({', '.join(_COLUMNS)}, key) VALUES ({_MARKS}, ?)"  # noqa: S608
 _UPDATE = f"UPDATE spectra SET ({', '.join(_COLUMNS)}) = ({_MARKS}) WHERE key = ?"  # noqa: S608
+# A record that is there stays as it is, unless nobody can read it any more.
+_INSERT_RECORD = (
+    "INSERT INTO records (spectrum_key, id, started_at, content, context_key) VALUES (?, ?, ?, ?, ?) "
+    "ON CONFLICT (spectrum_key, id) DO UPDATE SET content = excluded.content, context_key = excluded.context_key "
+    "WHERE NOT json_valid(CAST(records.content AS TEXT)) OR NOT EXISTS "
+    "(SELECT 1 FROM contexts AS c WHERE c.key = records.context_key AND json_valid(CAST(c.content AS TEXT)))"
+)
+# What is named by its content is the same, unless it was damaged.
+_INSERT_BLOB = (
+    "INSERT INTO blobs (hash, size, content) VALUES (?, ?, ?) ON CONFLICT (hash) DO UPDATE "
+    "SET size = excluded.size, content = excluded.content WHERE size <> excluded.size OR content <> excluded.content"
+)
 # Tables of shared content, and where it is referred to.
 _REFERENCES = {
     "structures": ("spectra", "structure_key"),
@@ -84,7 +96,7 @@ def write(connection: sqlite3.Connection, group: Sequence[PackedItem]) -> None:
 def _write_records(connection: sqlite3.Connection, group: Sequence[PackedItem], keys: Mapping[str, int]) -> None:
     contexts = _intern(connection, "contexts", (item.context for item in group if item.context))
     records = [(keys[i.id], *i.record, contexts[i.context.hash]) for i in group if i.record and i.context]
-    connection.executemany("INSERT OR IGNORE INTO records VALUES (?, ?, ?, ?, ?)", records)
+    connection.executemany(_INSERT_RECORD, records)
 
 
 def write_files(connection: sqlite3.Connection, key: int, files: Sequence[PackedFile]) -> None:
@@ -92,7 +104,7 @@ def write_files(connection: sqlite3.Connection, key: int, files: Sequence[Packed
     for file in files:
         digest = bytes.fromhex(file.sha256)
         row = (digest, file.size, file.data)
-        connection.execute("INSERT OR IGNORE INTO blobs (hash, size, content) VALUES (?, ?, ?)", row)
+        connection.execute(_INSERT_BLOB, row)
         old = connection.execute("SELECT blob_key FROM files WHERE spectrum_key = ? AND name = ?", (key, file.name))
         replaced = {blob_key for (blob_key,) in old}
         sql = "INSERT OR REPLACE INTO files SELECT ?, ?, key FROM blobs WHERE hash = ?"
@@ -131,10 +143,13 @@ def _find_stored(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str
 
 
 def _intern(connection: sqlite3.Connection, table: str, shared: Iterable[Shared]) -> dict[bytes, int]:
-    """Return the keys of shared contents by their hashes; what is not there yet is written."""
+    """Return the keys of shared contents by their hashes; what is not there yet, or was damaged, is written."""
     contents = {one.hash: one for one in shared}
-    sql = f"SELECT hash, key FROM {table} WHERE hash IN ({_marks(len(contents))})"  # noqa: S608  # a constant
-    keys: dict[bytes, int] = dict(connection.execute(sql, list(contents)))
+    sql = f"SELECT hash, key, content FROM {table} WHERE hash IN ({_marks(len(contents))})"  # noqa: S608  # a constant
+    found = connection.execute(sql, list(contents)).fetchall()
+    keys: dict[bytes, int] = {digest: key for digest, key, _ in found}
+    changed = [(contents[digest].content, key) for digest, key, content in found if content != contents[digest].content]
+    connection.executemany(f"UPDATE {table} SET content = ? WHERE key = ?", changed)  # noqa: S608  # a constant
     missing = [one for digest, one in contents.items() if digest not in keys]
     if missing:
         fresh = dict(zip((one.hash for one in missing), count(_last_key(connection, table) + 1), strict=False))

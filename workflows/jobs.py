@@ -24,13 +24,13 @@ from whiteline.fingerprint import calculation_id, content_hash
 from whiteline.progress import Progress, report
 from whiteline.provenance import ProvenanceRecord, library_versions, utc_now
 from whiteline.status import Check, Status
+from whiteline.workflows.kept_files import LARGEST_KEPT, may_be_kept
 from whiteline.workflows.workspace import Workspace
 
 __all__ = ["average_sites", "compute_site", "material_id", "site_calculation_id", "site_document", "write_files"]
 
-# What codes print, even when they end before there is anything to parse; and bytes beyond which a file is not kept.
+# What codes print, even when they end before there is anything to parse.
 _PRINTED = ("*.log", "*.out")
-_LARGEST_KEPT = 5_000_000
 
 
 def site_calculation_id(absorber: Absorber, calculator: Calculator) -> str:
@@ -203,13 +203,13 @@ def _site_record(
 
 
 def _raw_files(folder: Path, inputs: Mapping[str, str], outcome: Outcome) -> dict[str, bytes]:
-    """Return what is kept of a run beside its spectrum: inputs, what was parsed, and what the code printed."""
+    """Return what is kept of a run beside its spectrum: inputs, what was parsed and printed, as licences allow."""
     printed = (path.name for pattern in _PRINTED for path in folder.glob(pattern))
     paths = {name: folder / name for name in sorted({*inputs, *outcome.output_files, *printed})}
     return {
         name: path.read_bytes()
         for name, path in paths.items()
-        if path.is_file() and path.stat().st_size <= _LARGEST_KEPT
+        if may_be_kept(name) and path.is_file() and path.stat().st_size <= LARGEST_KEPT
     }
 
 

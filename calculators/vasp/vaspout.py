@@ -40,7 +40,7 @@ def read_vaspout(path: Path) -> VaspOutput:
             return _read(file, str(path))
     except KeyError as error:
         raise ParseError(f"{path} lacks a part ({error}): keep the OUTCAR beside it") from error
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # h5py raises either over a damaged file
         raise ParseError(f"{path} is no whole HDF5 file ({error}): it is cut off or damaged, run VASP again") from error
 
 

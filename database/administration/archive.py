@@ -24,7 +24,7 @@ from whiteline.database.administration.archive_format import (
 )
 from whiteline.database.administration.checksums import sha256
 from whiteline.database.administration.entries import DECODING_ERRORS, Entry
-from whiteline.database.blobs import StoredFile, check_file_name
+from whiteline.database.blobs import LARGEST_FILE, StoredFile, check_file_name
 from whiteline.database.documents import SpectrumDocument
 from whiteline.errors import CorruptStoreError, SchemaVersionError, StoreError, WhitelineError
 from whiteline.provenance import ProvenanceRecord
@@ -152,7 +152,7 @@ class Archive:
                 structures={sha256(line): json.loads(line) for line in contents["structures"].splitlines()},
                 arrays={i["sha256"]: data[8 * i["start"] : 8 * (i["start"] + i["length"])] for i in index},
             )
-        except (*DECODING_ERRORS, RecursionError) as error:
+        except (*DECODING_ERRORS, RecursionError, MemoryError) as error:
             raise self._fault(f"part {i_part:05d}", f"cannot be read ({type(error).__name__}: {error})") from error
 
     def entry(self, line: str, part: Part) -> Entry:
@@ -195,6 +195,8 @@ class Archive:
             raise self._fault(name, f"was changed: its SHA-256 is {sha256(data)}, the manifest says {known.sha256}")
         if not name.endswith(".gz"):
             return data
+        if name.startswith("blobs/") and known.content_size > LARGEST_FILE:
+            raise self._fault(name, f"is said to hold {known.content_size} bytes, more than a store takes")
         try:
             # Bounded: a member never expands to more than the manifest says.
             content = zlib.decompressobj(wbits=31).decompress(data, known.content_size + 1)
@@ -218,7 +220,8 @@ class Archive:
         headers: dict[str, tarfile.TarInfo] = {}
         try:
             for header in self._tar:
-                if header.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or not is_member_name(header.name):
+                is_plain = header.type in (tarfile.REGTYPE, tarfile.AREGTYPE) and not header.issparse()
+                if not is_plain or not is_member_name(header.name):
                     raise self._fault(
                         header.name, "is nothing that a backup holds: it was refused, nothing was unpacked"
                     )

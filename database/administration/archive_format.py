@@ -139,12 +139,23 @@ class Manifest:
                 f"the backup {path} has format {found}, this Whiteline reads up to {FORMAT_VERSION}: "
                 "upgrade with `pip install -U whiteline`"
             )
-        values = {name: data.get(name) for name in cls.__dataclass_fields__}
         try:
+            values = {name: data[name] for name in cls.__dataclass_fields__}
             values["tally"] = TallyResult(**data["tally"])
             values["members"] = {name: Member(**member) for name, member in data["members"].items()}
-        except (KeyError, TypeError, AttributeError) as error:
+            _check_counts(values["n_parts"], values["members"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CorruptStoreError(
                 f"the {MANIFEST} of {path} was edited ({error}): use the untouched file or another backup"
             ) from error
         return cls(**values)
+
+
+def _check_counts(n_parts: object, members: Mapping[str, Member]) -> None:
+    """Raise unless there are as many parts as the manifest counts, and lengths are lengths."""
+    found = sum(name.startswith("documents/") for name in members)
+    if n_parts != found:
+        raise ValueError(f"it counts {n_parts!r} parts and names {found}")
+    for name, member in members.items():
+        if not all(isinstance(size, int) and size >= 0 for size in (member.size, member.content_size)):
+            raise ValueError(f"{name} has no length")

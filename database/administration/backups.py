@@ -150,6 +150,10 @@ def _new_file(target: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         _give_name(partial, target)
+    except StoreError:
+        raise  # it is about what was read, or says all there is to say
+    except OSError as error:
+        raise StoreError(f"cannot write {target} ({error.strerror or error}): make room or choose another") from error
     finally:
         partial.unlink(missing_ok=True)
 

@@ -10,9 +10,10 @@ from whiteline.database.administration.entries import (
     Entry,
     OnProgress,
     Source,
-    StoreSource,
     Tally,
     TallyResult,
+    Unreadable,
+    read_each,
     read_entry,
 )
 
@@ -57,14 +58,14 @@ class Comparison:
         return not self.differences and self.source == self.target
 
 
-def pair(source: Source, target: SpectrumStore) -> Iterator[tuple[Entry, Entry | None]]:
-    """Yield each entry of the source with the one of the same id in the target, or None."""
+def pair(source: Source, target: SpectrumStore) -> Iterator[tuple[Entry, Entry | Unreadable | None]]:
+    """Yield each entry of the source with the one of the same id in the target, whole or damaged, or None."""
     if not source.is_everything:
         for entry in source.entries():
             yield entry, read_entry(target, entry.id)
         return
     # Both in the order of their ids: reading in groups is many times faster than asking for one id after another.
-    theirs = StoreSource(target).entries()
+    theirs = read_each(target)
     other = next(theirs, None)
     for entry in source.entries():
         while other is not None and other.id < entry.id:
@@ -72,10 +73,13 @@ def pair(source: Source, target: SpectrumStore) -> Iterator[tuple[Entry, Entry |
         yield entry, other if other is not None and other.id == entry.id else None
 
 
-def differences(entry: Entry, other: Entry | None) -> Iterator[Difference]:
+def differences(entry: Entry, other: Entry | Unreadable | None) -> Iterator[Difference]:
     """Yield what `other` lacks of an entry, or has otherwise."""
     if other is None:
         yield Difference(entry.id, "is missing: run the same command again")
+        return
+    if isinstance(other, Unreadable):
+        yield Difference(entry.id, f"is damaged there ({other.why}): --replace puts this one in its place")
         return
     if entry.checksum != other.checksum:
         yield Difference(entry.id, "is another document there: --replace puts this one in its place")
@@ -103,7 +107,7 @@ def compare(source: Source, target: SpectrumStore, *, on_progress: OnProgress | 
     n_expected = max(source.count(), 1)
     for i, (entry, other) in enumerate(pair(source, target), start=1):
         ours.add(entry)
-        if other is not None:
+        if isinstance(other, Entry):
             theirs.add(other, like=entry)
         found += differences(entry, other)
         if on_progress and i % _REPORT_EVERY == 0:

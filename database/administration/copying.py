@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from whiteline.database.administration.comparison import Comparison, compare, differences, pair
-from whiteline.database.administration.entries import Entry, OnProgress, Source
-from whiteline.errors import ParameterError
+from whiteline.database.administration.entries import Entry, OnProgress, Source, Unreadable
+from whiteline.errors import CorruptStoreError, ParameterError
 
 if TYPE_CHECKING:
+    from whiteline.database.blobs import StoredFile
     from whiteline.database.store import Item, SpectrumStore
 
 __all__ = ["CopyReport", "copy"]
@@ -26,7 +27,7 @@ class CopyReport:
     Attributes:
         n_new: Spectra that the target did not have.
         n_completed: Spectra that it had without some record or file; these were added.
-        n_replaced: Spectra that it had otherwise and that were replaced.
+        n_replaced: Spectra that it had otherwise, or damaged, and that were replaced.
         n_same: Spectra that it had already, bit for bit.
         comparison: Both sides, read anew after the last write.
     """
@@ -44,12 +45,14 @@ def copy(
     """Copy what the target does not have yet, then compare both sides.
 
     What is there already with the same checksum is left alone, so that running it again after a kill goes on where it
-    ended. What is there with another checksum stays, unless `replace`, and is among the differences of the report.
+    ended. What is there with another checksum, or damaged, stays, unless `replace`, and is among the differences of the
+    report; the contents of raw files in the target are looked at with `replace` only.
 
     Args:
         source: A store (`StoreSource`) or a backup (`Archive`).
         target: Where to.
-        replace: Put documents and raw files of the source in the place of others of the same id and name.
+        replace: Put documents and raw files of the source in the place of others, or damaged ones, of the same id and
+            name.
         on_progress: Called with the share that is done and what is being done.
 
     Raises:
@@ -63,15 +66,15 @@ def copy(
     counts = {"new": 0, "completed": 0, "replaced": 0, "same": 0}
     n_expected = max(source.count(), 1)
     for i, (entry, other) in enumerate(pair(source, target), start=1):
-        is_other = other is not None and other.checksum != entry.checksum
         if other is None:
             writer.add(entry, other)
             counts["new"] += 1
+        elif isinstance(other, Unreadable):
+            counts["replaced"] += replace and writer.add(entry, None)
+        elif (replace or other.checksum == entry.checksum) and writer.add(entry, other, replace=replace):
+            counts["completed" if other.checksum == entry.checksum else "replaced"] += 1
         elif next(differences(entry, other), None) is None:
             counts["same"] += 1
-        elif not is_other or replace:
-            has_written = writer.add(entry, other, replace=replace)
-            counts["replaced" if is_other else "completed"] += has_written
         if on_progress:
             on_progress(min(i / n_expected, 1.0), f"copying {i} of {n_expected}")
     writer.flush()
@@ -96,7 +99,7 @@ class _Writer:
         """Write what `other` lacks of an entry; return whether there is anything to write."""
         known = {} if other is None else other.record_checksums
         records = [record for record in entry.records if record.id not in known]
-        files = _read_files(entry, {} if other is None else other.file_checksums, replace=replace)
+        files = _read_files(entry, other, replace=replace)
         is_document_there = other is not None and other.checksum == entry.checksum
         if is_document_there and not records and not files:
             return False
@@ -114,10 +117,22 @@ class _Writer:
         self._items, self._n_bytes = [], 0
 
 
-def _read_files(entry: Entry, there: dict[str, str], *, replace: bool) -> dict[str, bytes]:
-    """Return the raw files that are missing there or, with `replace`, others there."""
+def _read_files(entry: Entry, other: Entry | None, *, replace: bool) -> dict[str, bytes]:
+    """Return the raw files that are missing there or, with `replace`, others or damaged there."""
+    there = {} if other is None else {file.name: file for file in other.files}
     return {
         file.name: entry.content(file)
         for file in entry.files
-        if file.name not in there or (replace and there[file.name] != file.sha256)
+        if file.name not in there or (replace and not _is_there(file, there[file.name], other))
     }
+
+
+def _is_there(file: StoredFile, found: StoredFile, other: Entry | None) -> bool:
+    """Return whether `other` has the content of a file, whole."""
+    if other is None or found.sha256 != file.sha256:
+        return False
+    try:
+        other.content(found)
+    except CorruptStoreError:
+        return False
+    return True

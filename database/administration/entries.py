@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from whiteline.database.administration.checksums import Digest, canonical_json, document_line, record_checksum, sha256
 from whiteline.database.query import SpectrumQuery
+from whiteline.database.rows import DECODING_ERRORS
 from whiteline.errors import CorruptStoreError
 from whiteline.provenance import ProvenanceRecord
 from whiteline.status import Status
@@ -28,13 +28,12 @@ __all__ = [
     "StoreSource",
     "Tally",
     "TallyResult",
+    "Unreadable",
+    "read_each",
     "read_entry",
 ]
 
 EVERYTHING = SpectrumQuery(status=tuple(Status), sort="id")
-
-# What reading rows raises when somebody or something changed them. Whiteline's own errors are kept apart.
-DECODING_ERRORS = (ValueError, KeyError, TypeError, AttributeError, zlib.error)
 
 OnProgress = Callable[[float, str], None]
 
@@ -98,6 +97,14 @@ class Entry:
                 "`whiteline db verify` of where it comes from names all such files"
             )
         return found
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A stored spectrum that is damaged, and what reading it said."""
+
+    id: str
+    why: str
 
 
 class Source(Protocol):
@@ -164,10 +171,32 @@ class StoreSource:
             ) from error
 
 
-def read_entry(store: SpectrumStore, spectrum_id: str) -> Entry | None:
-    """Return the entry with exactly this id, or None."""
-    document = store.find_by_id(spectrum_id)
-    return None if document is None else _complete(store, document)
+def read_entry(store: SpectrumStore, spectrum_id: str) -> Entry | Unreadable | None:
+    """Return the entry with exactly this id, what is wrong with it, or None."""
+    try:
+        document = store.find_by_id(spectrum_id)
+        return None if document is None else _complete(store, document)
+    except (CorruptStoreError, *DECODING_ERRORS) as error:
+        return Unreadable(spectrum_id, str(error))
+
+
+def read_each(store: SpectrumStore) -> Iterator[Entry | Unreadable]:
+    """Stream all spectra in the order of their ids; one that is damaged does not end it.
+
+    Raises:
+        CorruptStoreError: Not even the ids can be read.
+    """
+    last = ""
+    try:
+        for document in store.query(EVERYTHING):
+            yield _complete(store, document)
+            last = document.id
+    except (CorruptStoreError, *DECODING_ERRORS):
+        # One after the other from here: slower, and only for a store that is damaged.
+        ids, _ = store.changes()
+        for found in (read_entry(store, each) for each in sorted(ids) if each > last):
+            if found is not None:
+                yield found
 
 
 def _complete(store: SpectrumStore, document: SpectrumDocument) -> Entry:

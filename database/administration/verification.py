@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["verify_archive", "verify_store"]
 
 _REPORT_EVERY = 50
-_RESTORE = "replace it from a backup (`whiteline db restore BACKUP --into-existing --replace`), or compute it again"
+_RESTORE = (
+    "replace it from a backup (`whiteline db restore BACKUP --into-existing --replace`), or delete it "
+    "(`store.delete(ID)` in Python) and compute it again"
+)
 _OTHER_BACKUP = "use the untouched file or another backup"
 
 
@@ -158,5 +161,7 @@ def _record_checksum(values: dict[str, Any]) -> str:
     return sha256(canonical_json(values, what="a provenance record"))
 
 
-def _words(error: Exception) -> str:
+def _words(error: BaseException) -> str:
+    if isinstance(error, CorruptStoreError) and isinstance(error.__cause__, DECODING_ERRORS):
+        return _words(error.__cause__)  # without the advice to verify
     return str(error) if isinstance(error, WhitelineError) else f"{type(error).__name__}: {error}"

@@ -16,7 +16,10 @@ _LEFT_OVER: Final = (
     "left by a writer that was killed: run its command again; `whiteline db backup` and `whiteline db restore` into "
     "a new store leave it behind"
 )
-_WRONG: Final = "replace the spectrum from a backup (`whiteline db restore BACKUP --into-existing --replace`)"
+_WRONG: Final = (
+    "replace the spectrum from a backup (`whiteline db restore BACKUP --into-existing --replace`); where that leaves "
+    "it, store it again (`store.put(store.get(ID))` in Python)"
+)
 
 
 def find_faults(database: Any) -> Iterator[Fault]:

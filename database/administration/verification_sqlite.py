@@ -15,9 +15,15 @@ from whiteline.errors import CorruptStoreError
 
 __all__ = ["find_faults"]
 
-_SAVE: Final = "restore a backup, or save what can be read with `whiteline db backup` and restore that into a new store"
+_SAVE: Final = (
+    "restore a backup into a new store (`whiteline db restore BACKUP --db NEW`), or save what can be read with "
+    "`sqlite3 FILE .recover`"
+)
 _LEFT_OVER: Final = "harmless; `whiteline db backup` and `whiteline db restore` into a new store leave it behind"
-_WRONG: Final = "replace the spectrum from a backup (`whiteline db restore BACKUP --into-existing --replace`)"
+_WRONG: Final = (
+    "replace the spectrum from a backup (`whiteline db restore BACKUP --into-existing --replace`); where that leaves "
+    "it, store it again (`store.put(store.get(ID))` in Python)"
+)
 
 # Table, its column that names a row, its column that refers to another table, that table, and what is wrong without.
 _REFERRING: Final = (
@@ -27,16 +33,21 @@ _REFERRING: Final = (
     ("files", "name", "blob_key", "blobs", "the content of this raw file is missing", _WRONG),
     ("records", "id", "context_key", "contexts", "a part of this provenance record is missing", _WRONG),
 )
-# Table of shared content, and the table and column that refer to it.
+# Table of shared content, and the table and column that refer to it. Contexts stay when their last record is deleted.
 _SHARED: Final = (
     ("structures", "spectra", "structure_key"),
     ("parameters", "spectra", "parameters_key"),
     ("descriptions", "spectra", "description_key"),
     ("grids", "components", "grid_key"),
-    ("contexts", "records", "context_key"),
     ("blobs", "files", "blob_key"),
 )
-_HASHED: Final = ("grids", "parameters", "descriptions", "contexts")
+# Table of shared content, and which of its rows are read again to be hashed.
+_HASHED: Final = {
+    "grids": "1",
+    "parameters": "1",
+    "descriptions": "1",
+    "contexts": "key IN (SELECT context_key FROM records)",
+}
 _LENGTHS: Final = """
 SELECT s.id, s.n_points, length(g.content), length(c.data) FROM spectra AS s
 LEFT JOIN components AS c ON c.key = s.key LEFT JOIN grids AS g ON g.key = c.grid_key
@@ -93,8 +104,9 @@ def _row_faults(connection: sqlite3.Connection) -> Iterator[Fault]:
 
 def _content_faults(connection: sqlite3.Connection) -> Iterator[Fault]:
     """Yield shared contents that are not what their hash says."""
-    for table in _HASHED:
-        for key, digest, content in connection.execute(f"SELECT key, hash, content FROM {table}"):  # noqa: S608
+    for table, condition in _HASHED.items():
+        sql = f"SELECT key, hash, content FROM {table} WHERE {condition}"  # noqa: S608  # constants
+        for key, digest, content in connection.execute(sql):
             data = content.encode() if isinstance(content, str) else content
             if content_hash(data) != digest:
                 what = "its content is not what its hash says; so are all spectra that share it"

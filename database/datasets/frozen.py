@@ -116,7 +116,14 @@ class Dataset:
 
 
 def as_matrix(table: pa.Table, n_points: int) -> Float[Array, "spectrum energy"]:
-    """Return the column `intensity` of a table as one array, shape (n_spectrum, `n_points`)."""
+    """Return the column `intensity` of a table as one array, shape (n_spectrum, `n_points`).
+
+    Raises:
+        ParseError: Numbers or whole rows of it are missing.
+    """
+    n_missing = table["intensity"].null_count + sum(chunk.flatten().null_count for chunk in table["intensity"].chunks)
+    if n_missing:
+        raise ParseError(f"{n_missing} intensities of the table are missing: it was edited, take a copy that is whole")
     chunks = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in table["intensity"].chunks]
     matrix: Array = np.concatenate([np.empty(0), *chunks]).reshape(-1, n_points)
     return matrix

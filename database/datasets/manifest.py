@@ -139,7 +139,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise InputError(f"there is no dataset in {folder}: it has no {MANIFEST}") from error
     except OSError as error:
         raise StoreError(f"{path} cannot be read ({error.strerror}): check its permissions") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ParseError(f"{path} is no JSON ({error}): it was cut off or edited, take a copy that is whole") from error
     if not isinstance(data, dict):
         raise ParseError(f"{path} is no manifest of a dataset: expected a JSON object, got a {type(data).__name__}")

@@ -69,7 +69,10 @@ def _problems(folder: Path, manifest: Manifest) -> Iterator[str]:
     except (OSError, ValueError) as error:  # what pyarrow raises on a damaged file
         yield f"{SPECTRA} cannot be read: {error}"
     if table is not None:
-        yield from _table_problems(table, manifest)
+        try:
+            yield from _table_problems(table, manifest)
+        except (TypeError, ValueError, KeyError) as error:  # what comparing columns of other types raises
+            yield f"{SPECTRA} holds other values than a dataset ({error}): it was edited"
     if (folder / STRUCTURES).is_file():
         yield from _structure_problems(folder, manifest, table)
 
@@ -79,6 +82,9 @@ def _broken_files(folder: Path, manifest: Manifest) -> Iterator[tuple[str, str]]
         if name not in manifest.files:
             yield name, f"{MANIFEST} does not name {name}: it was edited"
     for name, stated in manifest.files.items():
+        if name not in (SPECTRA, STRUCTURES):  # perhaps a path to elsewhere: not looked at
+            yield name, f"{MANIFEST} names {name!r}, which no dataset has: it was edited"
+            continue
         path = folder / name
         if not path.is_file():
             yield name, f"{name} is missing"
@@ -160,7 +166,7 @@ def _structure_problems(folder: Path, manifest: Manifest, table: Any) -> Iterato
     if table is None or "structure_key" not in table.column_names:
         return
     used = {*table["structure_key"].to_pylist()} - {""}
-    for key in sorted(used - {*keys})[:5]:
+    for key in sorted(used - {*keys}, key=str)[:5]:
         yield f"structure {key} of a spectrum is not in {STRUCTURES}"
     for key in sorted({*keys} - used)[:5]:
         yield f"structure {key} in {STRUCTURES} belongs to no spectrum"

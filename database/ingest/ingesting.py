@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,9 @@ class _Tally:
     skipped: list[Skipped] = field(default_factory=list)
     n_present: int = 0
     n_ignored: int = 0
+
+    def skip(self, one: Skipped) -> None:
+        self.skipped.append(Skipped(_legible(one.source), _legible(one.reason)))
 
     def report(self, *, is_missing: bool = False) -> PathReport:
         return PathReport(
@@ -91,13 +95,14 @@ def ingest_with(
         is_forced=kind is not None,
         on_path=on_path,
     )
-    seen: set[str] = set()
+    seen: dict[str, bool] = {}
     reports = []
     for path in paths:
         tally = _Tally(str(path))
-        is_missing = not Path(path).exists()
+        # Not `Path.exists`: it raises where a folder may not be looked into.
+        is_missing = not os.path.exists(path)  # noqa: PTH110
         if is_missing:
-            tally.skipped.append(Skipped(str(path), "no such file or folder: check the path"))
+            tally.skip(Skipped(str(path), "no such file or folder, or none that may be read: check the path"))
         else:
             _store(_whole(reading, Path(path), tally), None if is_dry_run else store, store, seen, tally)
         reports.append(tally.report(is_missing=is_missing))
@@ -122,10 +127,14 @@ def _whole(reading: _Reading, path: Path, tally: _Tally) -> Iterator[Entry]:
         return
     for found in walk(path):
         if isinstance(found, Skipped):
-            tally.skipped.append(found)
+            tally.skip(found)
             continue
         folder, below = found
-        run = next((run for run in (r.find(folder) for r in reading.folder_readers) if run is not None), None)
+        try:
+            run = next((run for run in (r.find(folder) for r in reading.folder_readers) if run is not None), None)
+        except OSError as error:
+            tally.skip(_unreadable(str(folder.path), error))
+            continue
         if run is not None:
             if run.takes_subfolders:
                 below.clear()
@@ -137,13 +146,16 @@ def _whole(reading: _Reading, path: Path, tally: _Tally) -> Iterator[Entry]:
 
 
 def _file(reading: _Reading, path: Path, tally: _Tally, *, is_named: bool) -> Iterator[Entry]:
+    if not path.is_file():
+        tally.skip(Skipped(str(path), f"{path} is a pipe or device, no file: save what it gives to a file first"))
+        return
     reader = next((r for r in reading.file_readers if r.claims(path)), None)
     if reader is None and reading.is_forced and len(reading.file_readers) == 1:
         reader = reading.file_readers[0] if is_named else None
     if reader is None:
         if is_named:
             kinds = ", ".join(r.kind for r in reading.file_readers) or "none: calculations are given as folders"
-            tally.skipped.append(
+            tally.skip(
                 Skipped(str(path), f"of no known kind of file ({kinds}): name its kind with --as, or give its folder")
             )
         else:
@@ -158,28 +170,71 @@ def _sorted_out(found: Iterator[Entry | Skipped], source: str, tally: _Tally) ->
     try:
         for one in found:
             if isinstance(one, Entry):
-                yield one
+                yield _with_legible_names(one)
             else:
-                tally.skipped.append(one)
+                tally.skip(one)
     except StoreError:
         raise
     except WhitelineError as error:
-        tally.skipped.append(Skipped(source, str(error)))
+        tally.skip(Skipped(source, str(error)))
+    except OSError as error:
+        tally.skip(_unreadable(source, error))
+
+
+def _unreadable(source: str, error: OSError) -> Skipped:
+    place = f" {error.filename}" if error.filename else ""
+    return Skipped(source, f"cannot be read ({error.strerror or error}{place}): check permissions and disk")
+
+
+def _legible(text: str) -> str:
+    """Return a text on one line, with codes in place of what would steer a terminal or is no Unicode."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def _with_legible_names(entry: Entry) -> Entry:
+    """Return an entry whose paths any store takes: names of files need not be Unicode."""
+    names = (entry.document.source, *entry.inputs)
+    if all(map(_is_unicode, names)):
+        return entry
+    inputs = {_as_unicode(name): checksum for name, checksum in entry.inputs.items()}
+    return replace(entry, document=replace(entry.document, source=_as_unicode(entry.document.source)), inputs=inputs)
+
+
+def _is_unicode(text: str) -> bool:
+    return _as_unicode(text) == text
+
+
+def _as_unicode(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _store(
-    entries: Iterator[Entry], target: SpectrumStore | None, known: SpectrumStore | None, seen: set[str], tally: _Tally
+    entries: Iterator[Entry],
+    target: SpectrumStore | None,
+    known: SpectrumStore | None,
+    seen: dict[str, bool],
+    tally: _Tally,
 ) -> None:
-    """Write what is new in groups; count only what is written."""
+    """Write what is new in groups; count only what is written.
+
+    Args:
+        entries: What was read.
+        target: Where it goes; None in a dry run.
+        known: What is there already.
+        seen: Ids of this run, and whether there was a spectrum.
+        tally: Counts.
+    """
     machine = _machine()
     batch: list[Entry] = []
     size = 0
     for entry in entries:
-        identity = entry.document.id
-        if identity in seen or (known is not None and _is_known(entry, known)):
+        identity, has_spectrum = entry.document.id, entry.document.status.has_spectrum
+        # A failure gives way to a spectrum, here as in the store.
+        is_seen = identity in seen and (seen[identity] or not has_spectrum)
+        if is_seen or (known is not None and _is_known(entry, known)):
             tally.n_present += 1
             continue
-        seen.add(identity)
+        seen[identity] = has_spectrum
         batch.append(entry)
         size += sum(map(len, entry.files.values()))
         if len(batch) >= _BATCH or size >= _BATCH_BYTES:
@@ -195,8 +250,17 @@ def _is_known(entry: Entry, store: SpectrumStore) -> bool:
 
 
 def _write(batch: list[Entry], target: SpectrumStore | None, tally: _Tally, machine: dict[str, Any]) -> None:
+    """Write a group and count it; where it holds something that the store refuses, one by one."""
     if target is not None and batch:
-        target.put_many((entry.document, _record(entry, machine), _named_safely(entry.files)) for entry in batch)
+        try:
+            target.put_many((entry.document, _record(entry, machine), _named_safely(entry.files)) for entry in batch)
+        except ParameterError as error:
+            if len(batch) == 1:
+                tally.skip(Skipped(batch[0].document.source, str(error)))
+                return
+            for entry in batch:
+                _write([entry], target, tally, machine)
+            return
     for entry in batch:
         tally.taken[f"{entry.document.code}, {entry.document.status.value}"] += 1
         tally.ids.append(entry.document.id)

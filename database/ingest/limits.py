@@ -21,7 +21,7 @@ _MEBIBYTE: Final = 2**20
 _CHUNK: Final = _MEBIBYTE
 _OPENERS: Final[dict[str, Callable[..., Any]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 PACKED_SUFFIXES: Final = tuple(_OPENERS)
-_LINE_END = re.compile(rb"[\r\n]")
+_LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +45,13 @@ class Limits:
 
 
 def unpacked_name(name: str) -> str:
-    """Return a file name without the suffix of its packing.
+    """Return a file name without the suffix of its packing, where a name is left.
 
-    >>> unpacked_name("xmu.dat.gz"), unpacked_name("xmu.dat")
-    ('xmu.dat', 'xmu.dat')
+    >>> unpacked_name("xmu.dat.gz"), unpacked_name("xmu.dat"), unpacked_name("...gz")
+    ('xmu.dat', 'xmu.dat', '...gz')
     """
-    return next((name.removesuffix(suffix) for suffix in PACKED_SUFFIXES if name.endswith(suffix)), name)
+    plain = next((name.removesuffix(suffix) for suffix in PACKED_SUFFIXES if name.endswith(suffix)), name)
+    return plain if plain.strip(".") else name
 
 
 def check_file(path: Path, limits: Limits) -> int:
@@ -100,7 +101,7 @@ def check_lines(path: Path, limits: Limits) -> None:
 
 def _chunks(path: Path, limits: Limits, *, has_lines: bool) -> Iterator[bytes]:
     check_file(path, limits)
-    opener = _OPENERS.get(path.suffix, open)
+    opener = _OPENERS.get(path.suffix, open) if unpacked_name(path.name) != path.name else open
     size, length, n_line = 0, 0, 1
     try:
         with opener(path, "rb") as file:

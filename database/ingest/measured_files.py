@@ -10,7 +10,7 @@ from typing import Any, Final
 from whiteline.database.documents import DocumentKind, SpectrumDocument
 from whiteline.database.ingest.entry import Entry, IngestOptions, Skipped
 from whiteline.database.ingest.limits import check_file
-from whiteline.database.ingest.sample import imported_id, unknown_sample
+from whiteline.database.ingest.sample import formula_sample, imported_id
 from whiteline.database.measured import is_athena, read_athena, read_measured
 from whiteline.edges import Edge, edge_energy
 from whiteline.errors import InputError, ParseError
@@ -49,14 +49,17 @@ class MeasuredReader:
             ParseError: The file cannot be read.
         """
         check_file(path, options.limits)
+        content = path.read_bytes()
+        inputs = {str(path): f"sha256:{hashlib.sha256(content).hexdigest()}"}
+        files = {path.name: content} if len(content) <= options.limits.max_raw_bytes else {}
         if is_athena(path):
             for group in read_athena(path, max_bytes=options.limits.max_bytes):
                 if group.spectrum is None:
                     yield Skipped(f"{path}#{group.label}", group.problem)
                 else:
-                    yield from _entry(group.spectrum, path, options)
+                    yield _entry(group.spectrum, options, inputs, files)
             return
-        yield from _entry(read_measured(path), path, options)
+        yield _entry(read_measured(path), options, inputs, files)
 
 
 def measured_document(measured: MeasuredSpectrum, options: IngestOptions) -> SpectrumDocument:
@@ -88,20 +91,17 @@ def measured_document(measured: MeasuredSpectrum, options: IngestOptions) -> Spe
         source=measured.source,
         licence=options.licence or meta.get("licence", meta.get("license", "")),
         citation=options.citation or meta.get("citation", meta.get("reference.doi", "")),
-        **_sample(meta, element),
+        **formula_sample(meta.get("sample.formula", meta.get("sample.stoichiometry", "")), element),
     )
 
 
-def _entry(measured: MeasuredSpectrum, path: Path, options: IngestOptions) -> Iterator[Entry | Skipped]:
+def _entry(
+    measured: MeasuredSpectrum, options: IngestOptions, inputs: dict[str, str], files: dict[str, bytes]
+) -> Entry | Skipped:
     try:
-        document = measured_document(measured, options)
+        return Entry(measured_document(measured, options), inputs, files)
     except (InputError, ParseError) as error:
-        yield Skipped(measured.source, str(error))
-        return
-    content = path.read_bytes()
-    is_small = len(content) <= options.limits.max_raw_bytes
-    checksum = f"sha256:{hashlib.sha256(content).hexdigest()}"
-    yield Entry(document, {str(path): checksum}, {path.name: content} if is_small else {})
+        return Skipped(measured.source, str(error))
 
 
 def _check_edge(measured: MeasuredSpectrum, element: str, edge: Edge) -> None:
@@ -124,21 +124,3 @@ def _parameters(measured: MeasuredSpectrum) -> dict[str, Any]:
         "sample": next((header[name] for name in _SAMPLE_NAMES if name in header), ""),
         "header": header,
     }
-
-
-def _sample(metadata: Any, element: str) -> dict[str, Any]:
-    """Return what the header says of the sample: its formula, where that is one and has the absorber in it."""
-    from whiteline.database.query import SpectrumQuery
-
-    text = metadata.get("sample.formula", metadata.get("sample.stoichiometry", ""))
-    if text:
-        from pymatgen.core.composition import Composition
-
-        try:
-            formula = SpectrumQuery(formula=text).formula or ""
-            elements = [one.symbol for one in Composition(formula)]
-        except (InputError, ValueError):
-            return unknown_sample()
-        if element in elements:
-            return unknown_sample(elements, formula=formula)
-    return unknown_sample()

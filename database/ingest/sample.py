@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from whiteline.errors import InputError
 from whiteline.fingerprint import content_hash
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from whiteline.edges import Edge
     from whiteline.spectrum import Spectrum
 
-__all__ = ["crystal_fields", "find_site", "imported_id", "site_fields", "unknown_sample"]
+__all__ = ["crystal_fields", "find_site", "formula_sample", "imported_id", "site_fields", "unknown_sample"]
 
 
 def unknown_sample(elements: Iterable[str] = (), *, formula: str = "") -> dict[str, Any]:
@@ -35,6 +36,28 @@ def unknown_sample(elements: Iterable[str] = (), *, formula: str = "") -> dict[s
         "space_group": 0,
         "space_group_symbol": "",
     }
+
+
+def formula_sample(text: str, element: str) -> dict[str, Any]:
+    """Return the fields of a sample of a formula, as queries write it.
+
+    Nothing is known where the text is no formula, or the element is not in it.
+
+    >>> formula_sample("Ti2O4", "Ti")["formula"], formula_sample("sample 3", "Ti")["formula"]
+    ('TiO2', '')
+    """
+    from whiteline.database.query import SpectrumQuery
+
+    if not text:
+        return unknown_sample()
+    from pymatgen.core.composition import Composition
+
+    try:
+        formula = SpectrumQuery(formula=text).formula or ""
+        elements = [one.symbol for one in Composition(formula)]
+    except (InputError, ValueError):
+        return unknown_sample()
+    return unknown_sample(elements, formula=formula) if element in elements else unknown_sample()
 
 
 def crystal_fields(structure: Structure) -> dict[str, Any]:

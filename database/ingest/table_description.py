@@ -91,6 +91,12 @@ class _TableCheck(_Part):
     below: float | None = None
     not_equal: str | None = None
 
+    @model_validator(mode="after")
+    def _check_condition(self) -> _TableCheck:
+        if self.below is None and self.not_equal is None:
+            raise ValueError("expected below, not_equal or both")
+        return self
+
 
 class TableDescription(_Part):
     """What the columns of a table mean.

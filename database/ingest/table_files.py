@@ -13,8 +13,8 @@ import numpy as np
 from whiteline.broadening import BroadeningRecord, Lorentzian
 from whiteline.database.documents import DocumentKind, SpectrumDocument
 from whiteline.database.ingest.entry import Entry, IngestOptions, Skipped
-from whiteline.database.ingest.limits import check_file
-from whiteline.database.ingest.sample import find_site, imported_id, site_fields, unknown_sample
+from whiteline.database.ingest.limits import Limits, check_file
+from whiteline.database.ingest.sample import find_site, formula_sample, imported_id, site_fields, unknown_sample
 from whiteline.database.ingest.structure_files import read_json, structure_from
 from whiteline.database.ingest.table_description import TableDescription, load_descriptions
 from whiteline.database.tables import load_pyarrow
@@ -33,6 +33,7 @@ SiteFinder: TypeAlias = Callable[[str, int | None, str, Edge], "Absorber | None"
 
 _MAGIC: Final = b"PAR1"
 _BATCH: Final = 256
+_MOST_SITES: Final = 2**31
 _MBARN: Final = {"mbarn": 1.0, "angstrom2": MBARN_PER_A2}
 
 
@@ -71,6 +72,7 @@ class TableReader:
             raise _damaged(path, error) from error
         with file:
             description = _fitting(path, names, load_descriptions(self._own))
+            _check_size(file.metadata, description.needed, path, options.limits)
             structures = _Structures(path, description, options)
             inputs = {str(path): _checksum(path), **structures.inputs}
             number = 0
@@ -78,11 +80,14 @@ class TableReader:
             while True:
                 try:
                     batch = next(batches, None)
-                    rows = [] if batch is None else batch.to_pylist()
+                    if batch is None:
+                        return
+                    _check_unpacked(batch.nbytes, path, options.limits)
+                    rows = batch.to_pylist()
+                except ParseError:
+                    raise
                 except damage as error:
                     raise _damaged(path, error) from error
-                if batch is None:
-                    return
                 for row in rows:
                     number += 1
                     source = f"{path}#{number}"
@@ -168,7 +173,7 @@ class _Row:
 
     def whole(self, column: str | None) -> int:
         value = self._values.get(column or "")
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _MOST_SITES:
             raise self._refuse(column, "a whole number from 0", value)
         return value
 
@@ -234,18 +239,42 @@ def _check(row: _Row, check: Any) -> Check:
     if check.below is not None:
         is_passed = is_passed and isinstance(value, int | float) and value < check.below
     if check.not_equal is not None:
-        is_passed = is_passed and value != check.not_equal
+        # The description has text, the column perhaps numbers.
+        is_passed = is_passed and str(value) != check.not_equal
     return Check(check.name, is_passed=is_passed, detail=f"{check.column} is {value}")
 
 
 def _sample(row: _Row, description: TableDescription, element: str) -> dict[str, Any]:
     columns = description.columns
-    elements = row.text(columns.chemical_system).split("-") if columns.chemical_system else []
-    formula = row.text(columns.formula) if columns.formula else ""
-    sample = unknown_sample(elements if element in elements else [], formula=formula)
+    sample = formula_sample(row.text(columns.formula), element) if columns.formula else unknown_sample()
+    if columns.chemical_system:
+        elements = _elements(row.text(columns.chemical_system))
+        sample = sample if sample["formula"] or element not in elements else unknown_sample(elements)
+    if columns.space_group:
+        sample |= _space_group(row.plain(columns.space_group))
     if columns.multiplicity:
         sample["multiplicity"] = row.whole(columns.multiplicity)
     return sample
+
+
+def _elements(system: str) -> list[str]:
+    """Return the elements of a chemical system; none where one of them is no element."""
+    from pymatgen.core import Element
+
+    symbols = system.split("-")
+    return symbols if all(map(Element.is_valid_symbol, symbols)) else []
+
+
+def _space_group(value: Any) -> dict[str, Any]:
+    """Return the fields of a space group from its number or symbol; none where it is not known."""
+    from pymatgen.symmetry.groups import SpaceGroup
+
+    try:
+        group = SpaceGroup(value) if isinstance(value, str) else SpaceGroup.from_int_number(value)
+    except (TypeError, ValueError):
+        return {}
+    # pymatgen would name a group by its long symbol, every other document has the short one.
+    return {"space_group": group.int_number, "space_group_symbol": value if isinstance(value, str) else ""}
 
 
 class _Structures:
@@ -297,6 +326,22 @@ def _fitting(path: Path, names: frozenset[str], descriptions: tuple[TableDescrip
         f"{path}: its columns ({', '.join(sorted(names)[:12])}) are those of no known table; nearest is "
         f"{nearest.name}, which needs {missing} as well: describe the table in a TOML file (--table)"
     )
+
+
+def _check_size(metadata: Any, needed: frozenset[str], path: Path, limits: Limits) -> None:
+    """Refuse groups of rows that unpack to far more than the file: a number that is repeated takes no room in it."""
+    for i in range(metadata.num_row_groups):
+        columns = [metadata.row_group(i).column(k) for k in range(metadata.num_columns)]
+        n_values = sum(c.num_values for c in columns if c.path_in_schema.partition(".")[0] in needed)
+        _check_unpacked(n_values, path, limits)
+
+
+def _check_unpacked(size: int, path: Path, limits: Limits) -> None:
+    if limits.max_bytes is not None and size > limits.max_bytes:
+        raise ParseError(
+            f"{path} unpacks to more than is read at once ({size} bytes or values, at most {limits.max_bytes}): write "
+            "it with smaller groups of rows, or give --no-limit if it is what it should be"
+        )
 
 
 def _damaged(path: Path, error: BaseException) -> ParseError:

@@ -33,6 +33,7 @@ _LISTS: Final = ("data", "spectra", "docs", "response")
 _TYPES: Final = ("XANES", "XAFS")
 _DEEPEST: Final = 3
 _LARGEST: Final = 1e300
+_MOST_SITES: Final = 2**31
 _CITATION: Final = "doi:10.1038/sdata.2018.151"
 
 
@@ -92,8 +93,10 @@ def xas_document(data: Mapping[str, Any], *, source: str, options: IngestOptions
         raise ParseError(f"{source} is {kind}, expected {' or '.join(_TYPES)}: only spectra near the edge are taken")
     spectrum = _spectrum(merged, source)
     index = merged.get("absorbing_index")
-    if index is not None and (isinstance(index, bool) or not isinstance(index, int)):
-        raise ParseError(f"{source}: expected absorbing_index as a whole number or null, got {str(index)[:40]!a}")
+    if index is not None and (isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < _MOST_SITES):
+        raise ParseError(
+            f"{source}: expected absorbing_index as a whole number from 0 or null, got {str(index)[:40]!a}: correct it"
+        )
     is_project = any(name in data for name in _DOC_NAMES)
     code = "feff" if is_project else "unknown"
     sample = _sample(merged, element, edge, index, source)

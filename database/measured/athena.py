@@ -107,6 +107,8 @@ def _text(path: Path, max_bytes: int | None) -> str:
             raise ParseError(f"{path} cannot be unpacked ({error}): copy it again") from error
         if not unpacker.eof and not (max_bytes and len(content) > max_bytes):
             raise ParseError(f"{path} cannot be unpacked: it is cut off, copy it again")
+        if unpacker.unused_data.strip(b"\0"):
+            raise ParseError(f"{path} has more behind the end of its packing: unpack it, and keep one project a file")
     if max_bytes is not None and len(content) > max_bytes:
         raise ParseError(f"{path} unpacks to more than {max_bytes / 2**20:.0f} MiB: expected a project of spectra")
     if _MARK not in content[:_FIRST]:
@@ -155,7 +157,7 @@ def _json_records(text: str, path: Path) -> Iterator[_Record]:
 
 
 def _group(record: _Record, path: Path) -> AthenaGroup:
-    label = str(record.args.get("label") or record.name or "without a name")
+    label = _one_line(record.args.get("label") or record.name) or "without a name"
     try:
         return AthenaGroup(label, _spectrum(record, path, label))
     except (ParseError, InputError) as error:
@@ -237,4 +239,6 @@ def _absorber(args: Mapping[str, Any]) -> tuple[str | None, Edge | None]:
 
 
 def _one_line(value: Any) -> str:
-    return re.sub(r"\s+", " ", str(value)).strip()[:200]
+    # JSON can name half of a pair of surrogates, which is no text.
+    text = str(value)[:1000].encode("utf-8", "replace").decode("utf-8")
+    return re.sub(r"\s+", " ", text).strip()[:200]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, Int
 
-from whiteline.database.documents import SpectrumDocument
 from whiteline.database.query import SpectrumQuery
 
 __all__ = ["FIELDS", "Vocabulary", "is_answered_by_categories", "mask_of"]
@@ -39,13 +38,16 @@ class Vocabulary:
     def __init__(self, words: Mapping[str, Iterable[str]]) -> None:
         self._codes = {name: {word: i for i, word in enumerate(words.get(name, ()))} for name in FIELDS}
 
-    def encode(self, documents: Iterable[SpectrumDocument]) -> Int[Codes, "field document"]:
-        """Return the numbers of all fields, shape (n_field, n_document); values that are new are added."""
+    def encode(self, columns: Mapping[str, Sequence[object]]) -> Int[Codes, "field row"]:
+        """Return the numbers of all fields, shape (n_field, n_row); values that are new are added.
+
+        Args:
+            columns: Values of each field of `FIELDS`, one a row; other names may stand beside them.
+        """
         rows = [
-            [codes.setdefault(str(getattr(document, name)), len(codes)) for name, codes in self._codes.items()]
-            for document in documents
+            [codes.setdefault(str(value), len(codes)) for value in columns[name]] for name, codes in self._codes.items()
         ]
-        return np.array(rows, dtype=np.int32).reshape(-1, len(FIELDS)).T
+        return np.array(rows, dtype=np.int32).reshape(len(FIELDS), -1)
 
     def words(self, name: str) -> tuple[str, ...]:
         """Return the values of a field, by number."""

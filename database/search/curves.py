@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain
 from typing import Any, Final, TypeAlias
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
+from whiteline.database.curves import AxisCurves, CurveBlock
 from whiteline.database.documents import DocumentKind, SpectrumDocument
-from whiteline.database.search.grid import GRID, put_on_grid
+from whiteline.database.search.grid import put_all_on_grid
 from whiteline.edges import Edge, edge_energy
 from whiteline.errors import InputError
 from whiteline.measured import MeasuredSpectrum, Signal
@@ -20,37 +21,36 @@ from whiteline.normalisation import edge_step
 from whiteline.spectrum import Quantity, Spectrum
 
 __all__ = [
-    "CurveGroup",
+    "PreparedBlock",
     "curve_of_measured",
     "curve_of_spectrum",
     "document_curve",
-    "group_curves",
+    "prepare_block",
     "query_of_document",
 ]
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 Single: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
+Indices: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
+Mask: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 
-_GROUP = 500
 # Where the background of a long scan is taken from [eV from the edge]; of a shorter one it is the lowest two thirds.
 _PRE_EDGE: Final = (-150.0, -30.0)
 
 
 @dataclass(frozen=True, eq=False)
-class CurveGroup:
-    """Documents with their curves on the grid.
+class PreparedBlock:
+    """Those spectra of a block that have an edge.
 
     Attributes:
-        documents: Those that have an edge.
-        curves: Shape (n_document, n_grid), rounded as they are stored.
-        origins: Energy of the origin of each, shape (n_document,) [eV].
-        n_without: Documents that had no edge.
+        places: Which of the block they are, shape (n_spectrum,), growing.
+        curves: On the grid, shape (n_spectrum, n_grid), rounded as they are stored.
+        origins: Energy of the origin of each, shape (n_spectrum,) [eV].
     """
 
-    documents: list[SpectrumDocument]
-    curves: Float[Single, "document grid"]
-    origins: Float[Array, " document"]
-    n_without: int
+    places: Int[Indices, " spectrum"]
+    curves: Float[Single, "spectrum grid"]
+    origins: Float[Array, " spectrum"]
 
 
 def curve_of_spectrum(spectrum: Spectrum) -> tuple[Float[Array, " energy"], Float[Array, " energy"]]:
@@ -94,10 +94,13 @@ def document_curve(document: SpectrumDocument) -> tuple[Float[Array, " energy"],
         return None
     if document.kind is not DocumentKind.MEASURED:
         return curve_of_spectrum(document.spectrum)
-    try:
-        return curve_of_measured(_as_measured(document, document.spectrum))
-    except InputError:
-        return None
+    return _measured_curve(
+        document.spectrum.energy,
+        document.spectrum.intensity,
+        absorber=document.absorber,
+        edge=document.edge,
+        spectrum_id=document.id,
+    )
 
 
 def query_of_document(document: SpectrumDocument) -> Spectrum | MeasuredSpectrum:
@@ -110,44 +113,80 @@ def query_of_document(document: SpectrumDocument) -> Spectrum | MeasuredSpectrum
         raise InputError(f"{document.id[:10]} ({document.status}) has no spectrum to search by: {document.reason}")
     if document.kind is not DocumentKind.MEASURED:
         return document.spectrum
-    return _as_measured(document, document.spectrum)
+    return _as_measured(
+        document.spectrum.energy,
+        document.spectrum.intensity,
+        absorber=document.absorber,
+        edge=document.edge,
+        spectrum_id=document.id,
+    )
 
 
-def _as_measured(document: SpectrumDocument, spectrum: Spectrum) -> MeasuredSpectrum:
+def _measured_curve(
+    energy: Float[Array, " energy"], intensity: Float[Array, " energy"], *, absorber: str, edge: str, spectrum_id: str
+) -> tuple[Float[Array, " energy"], Float[Array, " energy"]] | None:
+    """Return the curve of a stored measurement; None if it has no edge."""
+    try:
+        return curve_of_measured(_as_measured(energy, intensity, absorber=absorber, edge=edge, spectrum_id=spectrum_id))
+    except InputError:
+        return None
+
+
+def _as_measured(
+    energy: Float[Array, " energy"], intensity: Float[Array, " energy"], *, absorber: str, edge: str, spectrum_id: str
+) -> MeasuredSpectrum:
     return MeasuredSpectrum(
-        spectrum.energy,
-        spectrum.intensity,
+        energy,
+        intensity,
         signal=Signal.ABSORPTION,
         derivation="as stored",
-        element=document.absorber or None,
-        edge=Edge(document.edge),
-        source=f"document {document.id}",
+        element=absorber or None,
+        edge=Edge(edge),
+        source=f"document {spectrum_id}",
     )
 
 
-def group_curves(documents: Iterable[SpectrumDocument]) -> Iterator[CurveGroup]:
-    """Yield documents in groups of 500 with their curves; those that share an axis are put on the grid together."""
-    stream = iter(documents)
-    while group := list(islice(stream, _GROUP)):
-        yield _put_group(group)
+def prepare_block(block: CurveBlock) -> PreparedBlock:
+    """Return the spectra of a block on the grid."""
+    parts = list(chain.from_iterable(_prepare_part(block, part) for part in block.parts))
+    places = np.concatenate([np.zeros(0, dtype=np.int64), *(places for places, _, _ in parts)])
+    put = put_all_on_grid([(energy, rows) for _, energy, rows in parts])
+    valid = np.flatnonzero(put.is_valid)
+    # In the order of the block, whatever the axes.
+    valid = valid[np.argsort(places[valid])]
+    return PreparedBlock(places[valid], put.curves[valid].astype(np.float32), put.origins[valid])
 
 
-def _put_group(group: list[SpectrumDocument]) -> CurveGroup:
-    axes: dict[bytes, list[int]] = {}
-    found: list[tuple[Array, Array]] = []
-    for i, document in enumerate(group):
-        curve = document_curve(document)
-        found.append(curve or (np.zeros(0), np.zeros(0)))
-        if curve is not None:
-            axes.setdefault(curve[0].tobytes(), []).append(i)
-    curves, origins = np.zeros((len(group), len(GRID)), dtype=np.float32), np.zeros(len(group))
-    is_valid = np.zeros(len(group), dtype=bool)
-    for members in axes.values():
-        put = put_on_grid(found[members[0]][0], np.stack([found[i][1] for i in members]))
-        curves[members], origins[members], is_valid[members] = put.curves, put.origins, put.is_valid
-    return CurveGroup(
-        documents=[document for document, valid in zip(group, is_valid, strict=True) if valid],
-        curves=curves[is_valid],
-        origins=origins[is_valid],
-        n_without=int(np.count_nonzero(~is_valid)),
-    )
+def _prepare_part(
+    block: CurveBlock, part: AxisCurves
+) -> Iterator[tuple[Int[Indices, " spectrum"], Float[Array, " energy"], Float[Array, "spectrum energy"]]]:
+    """Yield places, axis and rows: computed spectra together, measurements one by one and without background."""
+    is_measured = np.array([block.columns["kind"][i] == DocumentKind.MEASURED for i in part.places])
+    yield _computed(block, part, ~is_measured)
+    for i in np.flatnonzero(is_measured):
+        place = part.places[i]
+        measured = _measured_curve(
+            part.energy,
+            part.intensity[i],
+            absorber=block.columns["absorber"][place],
+            edge=block.columns["edge"][place],
+            spectrum_id=block.columns["id"][place],
+        )
+        if measured is not None:
+            yield np.array([place]), measured[0], measured[1][np.newaxis, :]
+
+
+def _computed(
+    block: CurveBlock, part: AxisCurves, keep: Bool[Mask, " spectrum"]
+) -> tuple[Int[Indices, " spectrum"], Float[Array, " energy"], Float[Array, "spectrum energy"]]:
+    """Return those of a part that are kept, as `curve_of_spectrum` does."""
+    places = part.places[keep]
+    rows = part.intensity if keep.all() else part.intensity[keep]
+    references = block.reference_energies[places]
+    is_epsilon = np.array([block.quantities[i] == Quantity.IM_EPSILON for i in places], dtype=bool)
+    is_epsilon &= ~np.isnan(references)
+    if is_epsilon.any():
+        photon_energy = part.energy + references[is_epsilon, np.newaxis]
+        rows = rows.copy()
+        rows[is_epsilon] *= photon_energy / photon_energy[:, :1]
+    return places, part.energy, rows

@@ -7,6 +7,7 @@ peak hardly move the origin.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -16,10 +17,11 @@ from jaxtyping import Bool, Float
 from whiteline.broadening import FWHM_PER_SIGMA
 from whiteline.errors import InputError
 
-__all__ = ["GRID", "STEP", "EdgeCurves", "QueryCurve", "prepare_query", "put_on_grid"]
+__all__ = ["GRID", "STEP", "EdgeCurves", "QueryCurve", "prepare_query", "put_all_on_grid", "put_on_grid"]
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 Mask: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
+Indices: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
 STEP: Final = 0.25  # [eV]
 LOWEST, HIGHEST = -10.0, 35.0  # [eV] from the origin
@@ -54,12 +56,33 @@ def put_on_grid(energy: Float[Array, " energy"], rows: Float[Array, "spectrum en
         energy: Strictly increasing axis, shape (n_energy,) [eV].
         rows: Intensity without its pre-edge background, shape (n_spectrum, n_energy).
     """
-    start, fine = _resample(energy, rows)
-    origins, levels = _find_origins(fine)
-    is_valid = np.isfinite(origins) & (levels > 0)
-    origins = np.where(is_valid, origins, 0.0)
-    curves = _sample(fine, origins[:, np.newaxis] + GRID / STEP) / np.where(is_valid, levels, 1.0)[:, np.newaxis]
-    return EdgeCurves(curves, start + STEP * origins, is_valid)
+    return put_all_on_grid([(energy, rows)])
+
+
+def put_all_on_grid(parts: Sequence[tuple[Float[Array, " energy"], Float[Array, "spectrum energy"]]]) -> EdgeCurves:
+    """Return spectra on several axes on the grid, one part after the other, each an axis and rows as `put_on_grid`'s.
+
+    Parts of about the same length are worked on together, so that an axis for each spectrum costs little.
+    """
+    n_rows = sum(len(rows) for _, rows in parts)
+    put = EdgeCurves(np.zeros((n_rows, len(GRID))), np.zeros(n_rows), np.zeros(n_rows, dtype=bool))
+    groups: dict[int, list[tuple[Indices, float, Array]]] = {}
+    first = 0
+    for energy, rows in parts:
+        start, fine = _resample(energy, rows)
+        groups.setdefault(fine.shape[1], []).append((np.arange(first, first + len(rows)), start, fine))
+        first += len(rows)
+    for group in groups.values():
+        places = np.concatenate([place for place, _, _ in group])
+        starts = np.concatenate([np.full(len(place), start) for place, start, _ in group])
+        fine = np.concatenate([each for _, _, each in group])
+        origins, levels = _find_origins(fine)
+        is_valid = np.isfinite(origins) & (levels > 0)
+        origins = np.where(is_valid, origins, 0.0)
+        put.curves[places] = _sample(fine, origins) / np.where(is_valid, levels, 1.0)[:, np.newaxis]
+        put.origins[places] = starts + STEP * origins
+        put.is_valid[places] = is_valid
+    return put
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,9 +131,9 @@ def prepare_query(
         )
     n_shift = round(max_shift / STEP)
     shifts = np.arange(-n_shift, n_shift + 1, dtype=float)
-    places = origins[0] + shifts[:, np.newaxis] + GRID / STEP
     curves = [
-        _sample(np.repeat(_smooth(fine, width), len(shifts), axis=0), places) / levels[0] for width in broadenings
+        _sample(np.repeat(_smooth(fine, width), len(shifts), axis=0), origins[0] + shifts) / levels[0]
+        for width in broadenings
     ]
     return QueryCurve(
         curves=np.concatenate(curves),
@@ -167,12 +190,15 @@ def _find_origins(fine: Float[Array, "spectrum fine"]) -> tuple[Float[Array, " s
     return np.where(is_above.any(axis=1), place - part, np.nan), levels
 
 
-def _sample(
-    fine: Float[Array, "spectrum fine"], places: Float[Array, "spectrum grid"]
-) -> Float[Array, "spectrum grid"]:
-    """Return each curve at its own places in steps, held constant beyond its ends."""
-    inside = np.clip(places, 0.0, fine.shape[1] - 1)
-    lower = np.minimum(inside.astype(np.int64), fine.shape[1] - 2)
-    share = inside - lower
-    before, after = (np.take_along_axis(fine, place, axis=1) for place in (lower, lower + 1))
-    return np.asarray(before * (1.0 - share) + after * share, dtype=float)
+def _sample(fine: Float[Array, "spectrum fine"], origins: Float[Array, " spectrum"]) -> Float[Array, "spectrum grid"]:
+    """Return each curve on the grid around its own origin in steps, held constant beyond its ends."""
+    n_grid, n_fine = len(GRID), fine.shape[1]
+    whole = np.floor(origins)
+    # The grid is one of whole steps: all its points lie at the same share of the way from one point to the next.
+    share = (origins - whole)[:, np.newaxis]
+    first = whole.astype(np.int64) + round(LOWEST / STEP)
+    before, after = max(0, -int(first.min())), max(0, int(first.max()) + n_grid + 1 - n_fine)
+    padded = np.pad(fine, ((0, 0), (before, after)), mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, n_grid + 1, axis=1)
+    points = windows[np.arange(len(fine)), first + before]
+    return np.asarray(points[:, :-1] * (1.0 - share) + points[:, 1:] * share, dtype=float)

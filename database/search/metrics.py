@@ -82,8 +82,16 @@ def best_scores(
     for start in range(0, len(candidates), n_block):
         part = slice(start, start + n_block)
         block = candidates[part]
-        costs = np.abs(block[:, np.newaxis, :] - query).sum(axis=2) if metric.is_distance else -(block @ query.T)
+        costs = _distances(block, query) if metric.is_distance else -(block @ query.T)
         best = np.argmin(costs, axis=1)
         scores[part], variants[part] = costs[np.arange(len(best)), best], best
     # Rounding may pass one by an ulp.
     return (scores if metric.is_distance else np.clip(-scores, -1.0, 1.0)), variants
+
+
+def _distances(
+    candidates: Float[Array, "curve grid"], query: Float[Array, "variant grid"]
+) -> Float[Array, "curve variant"]:
+    from scipy.spatial.distance import cdist  # type: ignore[import-untyped]  # ships no types; slow to load
+
+    return np.asarray(cdist(candidates, query, "cityblock"), dtype=float)

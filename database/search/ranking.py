@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from heapq import heappop, heappush
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -27,8 +28,9 @@ Single: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
 Indices: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 Mask: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 
-_FIRST: Final = 512  # rows that are scored first; five times as many whenever those were too few
-_MORE = 5
+_FIRST: Final = 512  # rows that are scored first
+_SORTED: Final = 16_384  # rows that are sorted by their bounds; eight times as many whenever those were too few
+_MORE = 8
 _TASK: Final = 65_536  # rows that a thread takes at a time
 _MAX_THREADS: Final = 4
 _ROUNDING: Final = 3e-6  # of a bound in float32
@@ -58,22 +60,18 @@ def rank(
     wanted = vectors(metric, query)
     rows = np.flatnonzero(mask)
     bounds = _bounds(snapshot, metric, snapshot.bases[metric].columns(wanted), rows)
-    scored: list[tuple[float, int, int]] = []
-    is_scored: Mask = np.zeros(len(rows), dtype=bool)
-    n_yielded, n_scored = 0, 0
+    waiting: list[tuple[float, int, int]] = []  # a heap: what was scored and is not final
     sign = 1.0 if metric.is_distance else -1.0
-    while n_scored < len(rows):
-        n_scored = min(max(_FIRST, _MORE * n_scored), len(rows))
-        top = _largest(bounds, n_scored)
-        new = np.sort(top[~is_scored[top]])
-        is_scored[new] = True
+    n_scored = 0
+    for chosen in _by_bound(bounds):
+        new = np.sort(chosen)
         scores, variants = best_scores(metric, vectors(metric, snapshot.curves(rows[new])), wanted)
-        scored += zip((sign * scores).tolist(), rows[new].tolist(), variants.tolist(), strict=True)
-        scored.sort()
-        limit = np.inf if n_scored == len(rows) else _limit(metric, float(bounds[top].min()))
-        while n_yielded < len(scored) and scored[n_yielded][0] < limit:
-            cost, row, variant = scored[n_yielded]
-            n_yielded += 1
+        for found in zip((sign * scores).tolist(), rows[new].tolist(), variants.tolist(), strict=True):
+            heappush(waiting, found)
+        n_scored += len(new)
+        limit = np.inf if n_scored == len(rows) else _limit(metric, float(bounds[chosen[-1]]))
+        while waiting and waiting[0][0] < limit:
+            cost, row, variant = heappop(waiting)
             yield Ranked(row, sign * cost, variant)
 
 
@@ -84,10 +82,26 @@ def _limit(metric: Metric, worst: float) -> float:
     return -1.0 - worst - _ROUNDING
 
 
-def _largest(values: Float[Single, " row"], n: int) -> Int[Indices, " largest"]:
-    if n >= len(values):
-        return np.arange(len(values))
-    return np.argpartition(values, len(values) - n)[len(values) - n :]
+def _by_bound(bounds: Float[Single, " row"]) -> Iterator[Int[Indices, " chosen"]]:
+    """Yield the places of all rows in parts, the best bounds first.
+
+    Each part is half of what came before: few rows are scored in vain, and many do not take many parts.
+    """
+    is_taken: Mask = np.zeros(len(bounds), dtype=bool)
+    n_taken, n_sorted = 0, 0
+    while n_sorted < len(bounds):
+        # Sorting all of them would take longer than the search.
+        n_sorted = min(max(_SORTED, _MORE * n_sorted), len(bounds))
+        top = np.argpartition(bounds, len(bounds) - n_sorted)[len(bounds) - n_sorted :]
+        top = top[~is_taken[top]]
+        top = top[np.argsort(-bounds[top], kind="stable")]
+        is_taken[top] = True
+        start = 0
+        while start < len(top):
+            part = top[start : start + max(_FIRST, n_taken // 2)]
+            start += len(part)
+            n_taken += len(part)
+            yield part
 
 
 def _bounds(

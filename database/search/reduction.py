@@ -13,6 +13,8 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from jaxtyping import Float
 
+from whiteline.database.search.metrics import MAX_PRODUCT
+
 __all__ = ["N_REDUCED", "Basis", "fit_basis"]
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
@@ -42,7 +44,7 @@ class Basis:
         return self._reduced(vectors, lengths_first=False)
 
     def _reduced(self, vectors: Float[Array, "row grid"], *, lengths_first: bool) -> Float[Single, "row reduced"]:
-        z = (vectors - self.mean) @ self.components
+        z = _product(vectors - self.mean, self.components)
         lengths = -0.5 * np.einsum("rc,rc->r", z, z)
         ones = np.ones_like(lengths)
         tail = (lengths, ones) if lengths_first else (ones, lengths)
@@ -62,5 +64,26 @@ def fit_basis(vectors: Float[Array, "sample grid"]) -> Basis:
     """Return the principal components of a sample, shape (n_sample, n_grid)."""
     mean = vectors.mean(axis=0)
     centred = vectors - mean
-    _, axes = np.linalg.eigh(centred.T @ centred)  # by growing share of the variance
+    _, axes = np.linalg.eigh(_squares(centred))  # by growing share of the variance
     return Basis(mean, np.ascontiguousarray(axes[:, ::-1][:, : N_REDUCED - 2]))
+
+
+def _product(rows: Float[Array, "row grid"], matrix: Float[Array, "grid column"]) -> Float[Array, "row column"]:
+    """Return `rows @ matrix` in pieces for which BLAS starts no threads; see `MAX_PRODUCT`."""
+    n_block = max(1, MAX_PRODUCT // matrix.size)
+    n_whole = len(rows) // n_block * n_block
+    pieces = np.matmul(rows[:n_whole].reshape(-1, n_block, rows.shape[1]), matrix)
+    return np.concatenate((pieces.reshape(n_whole, matrix.shape[1]), rows[n_whole:] @ matrix))
+
+
+def _squares(rows: Float[Array, "row grid"]) -> Float[Array, "grid grid"]:
+    """Return `rows.T @ rows`, likewise."""
+    n_grid = rows.shape[1]
+    n_block = max(1, MAX_PRODUCT // n_grid**2)
+    # A copy: of an array and its own transpose BLAS makes another product, with threads.
+    columns = np.ascontiguousarray(rows.T)
+    total, piece = np.zeros((n_grid, n_grid)), np.empty((n_grid, n_grid))
+    for start in range(0, len(rows), n_block):
+        part = slice(start, start + n_block)
+        total += np.matmul(columns[:, part], rows[part], out=piece)
+    return total

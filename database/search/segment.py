@@ -26,7 +26,7 @@ Codes: TypeAlias = np.ndarray[Any, np.dtype[np.int32]]
 Indices: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 Ids: TypeAlias = np.ndarray[Any, np.dtype[np.bytes_]]
 
-_N_FITTED: Final = 50_000  # rows that the components are fitted to, spread evenly
+_N_FITTED: Final = 16_384  # rows at most that the components are fitted to, spread evenly
 _BLOCK: Final = 4096
 
 
@@ -169,7 +169,7 @@ def _fit(curves: Float[Single, "row grid"]) -> dict[Metric, Basis]:
         return {metric: fit_basis(np.zeros((1, len(GRID)))) for metric in Metric}
     # Whole blocks, so that the disk is read forwards.
     n_blocks = -(-len(curves) // _BLOCK)
-    step = max(1, len(curves) // _N_FITTED)
+    step = -(-len(curves) // _N_FITTED)
     sample = np.concatenate([curves[i * _BLOCK : (i + 1) * _BLOCK : step] for i in range(n_blocks)]).astype(float)
     return {metric: fit_basis(vectors(metric, sample)) for metric in Metric}
 

@@ -16,10 +16,9 @@ import numpy as np
 from jaxtyping import Int
 from platformdirs import user_cache_path
 
-from whiteline.database.documents import SpectrumDocument
-from whiteline.database.query import SpectrumQuery
+from whiteline.database.curves import CurveBlock
 from whiteline.database.search.categories import Vocabulary
-from whiteline.database.search.curves import group_curves
+from whiteline.database.search.curves import prepare_block
 from whiteline.database.search.files import checksum, explained, locked, write_array, write_json
 from whiteline.database.search.metrics import Metric
 from whiteline.database.search.reduction import Basis
@@ -27,7 +26,6 @@ from whiteline.database.search.segment import Rows, Segment, SegmentEntry, write
 from whiteline.database.search.snapshot import Manifest, Snapshot, open_snapshot
 from whiteline.database.store import SpectrumStore
 from whiteline.errors import CorruptStoreError
-from whiteline.status import Status
 
 __all__ = ["OnProgress", "Update", "index_folder", "quiet", "update_index"]
 
@@ -39,7 +37,6 @@ _SMALL: Final = 65_536  # rows up to which the last segment is written anew toge
 _MAX_DEAD: Final = 0.25  # share of rows, above which all are written anew
 _NEWEST: Final = 2**62  # beyond every revision: asks a store for the newest alone
 _N_PROBES = 4
-_STORED = SpectrumQuery(status=(Status.CONVERGED, Status.UNCONVERGED))
 
 
 def quiet(share: float, label: str) -> None:  # told to nobody
@@ -120,10 +117,9 @@ def _spread(n_rows: int) -> Int[Indices, " probe"]:
 
 
 def _make(store: SpectrumStore, folder: Path, on_progress: OnProgress) -> tuple[Snapshot, int]:
-    _, revision = store.changes(_NEWEST)
-    vocabulary = Vocabulary({})
-    reader = _Reader(vocabulary, store.count(_STORED), on_progress)
-    segment, bases = _write(folder, reader.rows(store.query(_STORED)), None, on_progress)
+    ids, revision = store.changes()
+    reader = _Reader(Vocabulary({}), len(ids), on_progress)
+    segment, bases = _write(folder, reader.rows(store.curves(ids)), None, on_progress)
     manifest = _save(
         folder,
         Manifest(
@@ -135,7 +131,7 @@ def _make(store: SpectrumStore, folder: Path, on_progress: OnProgress) -> tuple[
             n_without=reader.n_without,
         ),
         bases=bases,
-        vocabulary=vocabulary,
+        vocabulary=reader.vocabulary,
         dead=np.zeros(0, dtype=np.int64),
     )
     return _reopen(folder, manifest), reader.n_read
@@ -143,7 +139,6 @@ def _make(store: SpectrumStore, folder: Path, on_progress: OnProgress) -> tuple[
 
 def _append(store: SpectrumStore, old: Snapshot, ids: list[str], newest: int, on_progress: OnProgress) -> Snapshot:
     reader = _Reader(old.vocabulary, len(ids), on_progress)
-    documents = (document for spectrum_id in ids if (document := store.find_by_id(spectrum_id)) is not None)
     dead = np.union1d(old.dead, old.find(ids))
     n_expected = old.n_rows - len(dead) + len(ids)
     is_refit = n_expected > _GROWTH * old.manifest.n_fitted or len(dead) > _MAX_DEAD * old.n_rows
@@ -154,7 +149,7 @@ def _append(store: SpectrumStore, old: Snapshot, ids: list[str], newest: int, on
         _living(segment, int(start), dead)
         for start, segment in list(zip(old.starts, old.segments, strict=False))[n_kept:]
     )
-    blocks = chain(kept, reader.rows(documents))
+    blocks = chain(kept, reader.rows(store.curves(ids)))
     segment, bases = _write(old.folder, blocks, None if is_refit else old.bases, on_progress)
     manifest = Manifest(
         store=old.manifest.store,
@@ -178,21 +173,24 @@ def _living(segment: Segment, start: int, dead: Int[Indices, " dead"]) -> Iterat
 
 
 class _Reader:
-    """Turns documents into rows, counts them and tells how far it is."""
+    """Turns blocks of a store into rows, counts spectra and tells how far it is."""
 
     def __init__(self, vocabulary: Vocabulary, n_expected: int, on_progress: OnProgress) -> None:
-        self._vocabulary, self._n_expected, self._on_progress = vocabulary, max(n_expected, 1), on_progress
+        self.vocabulary = vocabulary
+        self._n_expected, self._on_progress = max(n_expected, 1), on_progress
         self.n_read = self.n_without = 0
 
-    def rows(self, documents: Iterable[SpectrumDocument]) -> Iterator[Rows]:
-        for group in group_curves(documents):
-            n_with = len(group.documents)
-            self.n_read += n_with + group.n_without
-            self.n_without += group.n_without
+    def rows(self, blocks: Iterable[CurveBlock]) -> Iterator[Rows]:
+        for block in blocks:
+            prepared = prepare_block(block)
+            places = prepared.places
+            self.n_read += len(block)
+            self.n_without += len(block) - len(places)
             share = min(self.n_read / self._n_expected, 1.0)
             self._on_progress(0.8 * share, f"indexing spectra, {self.n_read} of {self._n_expected}")
-            ids = np.array([document.id.encode("ascii") for document in group.documents], dtype=np.bytes_)
-            yield Rows(ids, self._vocabulary.encode(group.documents), group.origins, group.curves)
+            ids = np.array([name.encode("ascii") for name in block.columns["id"]], dtype=np.bytes_)
+            codes = self.vocabulary.encode(block.columns)
+            yield Rows(ids[places], codes[:, places], prepared.origins, prepared.curves)
 
 
 def _write(

@@ -1,6 +1,11 @@
+import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+
+from whiteline.database import SpectrumDocument, open_store
 
 from .conftest import Command
 
@@ -42,3 +47,20 @@ def test_a_spectrum_without_files_says_so(whiteline: Command, ids: dict[str, str
     answer = whiteline("files", ids["copper material"])
     assert answer.code == 0
     assert "no files" in answer.err
+
+
+@pytest.mark.parametrize("name", ["../outside.txt", "/outside.txt", "a/../../outside.txt"])
+def test_a_foreign_store_writes_nothing_outside_of_the_folder(whiteline: Command, tmp_path: Path, name: str) -> None:
+    artefact = Path(__file__).parents[1] / "data" / "documents" / "spectrum-v1.json"
+    document = SpectrumDocument.from_dict(json.loads(artefact.read_text()))
+    path = tmp_path / "foreign.db"
+    with open_store(path) as store:
+        store.put(document, files={"log": b"evil"})
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE files SET name = ?", (name,))
+        connection.commit()
+    answer = whiteline("files", document.id, "-o", tmp_path / "out", "--db", path)
+    assert answer.code == 1
+    assert "unsafe name" in answer.err
+    assert not (tmp_path / "out").exists()
+    assert [each.name for each in tmp_path.iterdir() if not each.name.startswith("foreign.db")] == []

@@ -97,6 +97,8 @@ def test_a_misspelt_parameter_that_finds_nothing_is_named(whiteline: Command, st
         (["--output", "spectra.xlsx"], "a table is a file ending in .csv, .parquet or .arrow"),
         (["--output", "missing/spectra.csv"], "cannot write missing/spectra.csv"),
         (["--where", "$where=1"], "--where expects NAME OPERATOR VALUE"),
+        (["--where", f"fms_radius={'1' * 5000}"], "--where fms_radius: expected a number or text, got '111"),
+        (["--where", f"fms_radius={'[' * 100_000}"], "--where fms_radius: expected a number or text, got '[[["),
         (["--status", "convergd"], "did you mean 'converged'?"),
         (["--absorber", "cu"], "did you mean 'Cu'?"),
         (["--sort", "formla"], "did you mean 'formula'?"),

@@ -142,6 +142,17 @@ def test_many_as_text_are_files_named_by_what_they_are(
     assert f"_.._x_-Ti0-K-feff-{make_document('b').id[:10]}.xdi" in names
 
 
+def test_spectra_that_are_skipped_did_not_fail(store: SQLiteStore, tmp_path: Path) -> None:
+    report = export_many(store, SpectrumQuery(skip=1), tmp_path / "out", fmt="json")
+    assert report == ExportReport(n_spectra=1, n_files=1, n_failed=0)
+
+
+@pytest.mark.parametrize("fmt", ["xdi", "csv"])
+def test_an_absorber_adds_no_line_to_a_header(make_document: DocumentMaker, fmt: str) -> None:
+    text = export(make_document(absorber="Ti\n1.0 2.0"), fmt=fmt)
+    assert "\n1.0 2.0" not in text
+
+
 def test_many_by_id_are_one_file_each_spectrum_once(
     store: SQLiteStore, make_document: DocumentMaker, tmp_path: Path
 ) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 from pymatgen.core import Structure
 
+from tests.database.conftest import ARTEFACT
 from whiteline.database import DocumentKind, SpectrumDocument
 from whiteline.database.nexus import write_nexus
 from whiteline.errors import InputError, StoreError
@@ -170,4 +173,31 @@ def test_failed_calculation_and_empty_list_leave_no_file(make_document: Document
         write_nexus(tmp_path / "none.nxs", [])
     with pytest.raises(StoreError, match="choose a writable place"):
         write_nexus(tmp_path / "missing" / "none.nxs", [(make_document(), None)])
+    assert list(tmp_path.iterdir()) == []
+
+
+FULL_DISK = """
+import json, resource, sys
+from pathlib import Path
+from whiteline.database import SpectrumDocument
+from whiteline.database.nexus import write_nexus
+from whiteline.errors import StoreError
+
+document = SpectrumDocument.from_dict(json.loads(Path(sys.argv[1]).read_text()))
+resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+try:
+    write_nexus(sys.argv[2], [(document, None)] * 20)
+except StoreError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits of file sizes")
+def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path) -> None:
+    # A limit of the file size stands for the disk; HDF5 by itself would end in a crash.
+    command = [sys.executable, "-c", FULL_DISK, str(ARTEFACT), str(tmp_path / "many.nxs")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "many.nxs" in done.stdout
+    assert "choose a writable place" in done.stdout
     assert list(tmp_path.iterdir()) == []

@@ -58,6 +58,11 @@ def test_equivalent_ways_to_ask_become_one(given: dict[str, Any], name: str, exp
         ({"skip": -1}, "0 or more"),
         ({"id_prefix": "%"}, "hexadecimal"),
         ({"created_before": "soon"}, "ISO 8601"),
+        ({"created_before": 2026}, "ISO 8601"),
+        ({"created_after": "0001-01-01T00:00+14:00"}, "ISO 8601"),
+        ({"formula": "Ti0"}, "formula of known elements"),
+        ({"formula": "Ti1e999"}, "formula such as TiO2"),
+        ({"space_group": "9" * 5000}, "1 to 230"),
     ],
 )
 def test_wrong_query_fails_at_once_and_says_what_is_known(given: dict[str, Any], hint: str) -> None:

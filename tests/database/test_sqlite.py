@@ -11,13 +11,16 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from whiteline.broadening import BroadeningRecord, Gaussian, Origin
 from whiteline.database import SpectrumQuery, SQLiteStore, open_store
 from whiteline.database.query import ANY_STATUS
+from whiteline.database.rows import in_groups
 from whiteline.database.sqlite_file import APPLICATION_ID
 from whiteline.database.sqlite_filter import order_and_window
 from whiteline.database.sqlite_plan import make_plan
@@ -105,10 +108,15 @@ def test_forked_process_opens_its_own_connection(tmp_path: Path, make_document: 
         read_end, write_end = os.pipe()
         pid = os.fork()
         if pid == 0:
-            os.write(write_end, b"own" if store._connection() is not before else b"old")
+            mine = store._connection()
+            store.close()
+            before.execute("SELECT 1")  # is its parent's to close
+            os.write(write_end, b"own" if mine is not before else b"old")
             os._exit(0)
+        os.close(write_end)
         os.waitpid(pid, 0)
         assert os.read(read_end, 3) == b"own"
+        os.close(read_end)
         store.put(make_document())
         assert store.count(ALL) == 1
 
@@ -249,6 +257,57 @@ def test_unknown_address_is_refused(address: str, hint: str) -> None:
         open_store(address)
 
 
+@pytest.mark.parametrize("address", ["mongodb:/me:s3cr3t@host/x", "MongoDB+srv:host", "sqlite:/x.db", "sqlite:x.db"])
+def test_a_mistyped_address_makes_no_folder(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ParameterError, match="two slashes") as caught:
+        open_store(address)
+    assert "s3cr3t" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("sizes", "groups"), [([0] * 5, [2, 2, 1]), ([9, 1, 1, 9], [1, 2, 1]), ([], [])])
+def test_a_group_is_written_before_its_raw_files_fill_the_memory(
+    make_document: DocumentMaker, monkeypatch: pytest.MonkeyPatch, sizes: list[int], groups: list[int]
+) -> None:
+    monkeypatch.setattr("whiteline.database.rows._GROUP_BYTES", 8)
+    items = [(make_document(), None, {"log": bytes(size)} if size else None) for size in sizes]
+    assert [len(group) for group in in_groups(items, 2)] == groups
+
+
+def test_a_size_that_no_file_can_have_is_not_unpacked(tmp_path: Path, make_document: DocumentMaker) -> None:
+    with SQLiteStore(tmp_path / "spectra.db") as store:
+        store.put(make_document(), files={"log": bytes(1000)})
+        store._connection().execute("UPDATE blobs SET size = 1 << 50")
+        with pytest.raises(CorruptStoreError, match="expected at most"):
+            store.read_file(make_document().id, "log")
+
+
+def test_a_damaged_raw_file_is_mended_by_storing_it_again(tmp_path: Path, make_document: DocumentMaker) -> None:
+    with SQLiteStore(tmp_path / "spectra.db") as store:
+        store.put(make_document(), files={"log": b"converged"})
+        store._connection().execute("UPDATE blobs SET content = x'00'")
+        store.put_files(make_document().id, {"log": b"converged"})
+        assert store.read_file(make_document().id, "log") == b"converged"
+
+
+def test_equal_numbers_of_other_types_are_kept_apart(tmp_path: Path, make_document: DocumentMaker) -> None:
+    spectrum = make_document().spectrum
+    assert spectrum is not None
+    whole = BroadeningRecord(Gaussian(1.0), Origin.INSTRUMENT)
+    object.__setattr__(whole.profile, "fwhm", 1)  # as callers without type checks give it
+    documents = [
+        make_document(f"document {i}", spectrum=replace(spectrum, broadening=(record,)))
+        for i, record in enumerate((whole, BroadeningRecord(Gaussian(1.0), Origin.INSTRUMENT)))
+    ]
+    with SQLiteStore(tmp_path / "spectra.db") as store:
+        store.put_many((document, None) for document in documents)
+        widths = store._connection().execute(
+            "SELECT json_extract(content, '$.spectrum.broadening[0].profile.fwhm') FROM descriptions"
+        )
+        assert [repr(width) for (width,) in widths] == ["1", "1.0"]
+
+
 def test_closed_store_says_so(tmp_path: Path) -> None:
     store = SQLiteStore(tmp_path / "spectra.db")
     store.close()
@@ -262,6 +321,7 @@ def test_closed_store_says_so(tmp_path: Path) -> None:
         "mongodb://me:s3cr3t@[bad/spectra",
         "mongodb://me:s3cr3t@x@localhost:99999999/spectra",
         "mongodb://me:s3:cr3t@localhost/spectra?authMechanismProperties=AWS_SESSION_TOKEN:s3cr3t",
+        "mongodb://me:s3cr3t?x@localhost/spectra",
     ],
 )
 def test_password_appears_in_no_message(address: str) -> None:

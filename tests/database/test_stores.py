@@ -26,6 +26,7 @@ from whiteline.database import (
 )
 from whiteline.database.query import ANY_STATUS
 from whiteline.errors import InputError, ParameterError
+from whiteline.spectrum import Quantity, Spectrum
 from whiteline.status import Status
 
 if TYPE_CHECKING:
@@ -283,6 +284,49 @@ class StoreContract:
         ids, matrix = filled.matrix(SpectrumQuery(status="failed"), np.array([0.0, 1.0]))
         assert ids == []
         assert matrix.shape == (0, 2)
+
+    def test_curves_are_the_powder_intensities_and_fields_of_the_documents(
+        self, filled: SpectrumStore, make_document: DocumentMaker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for module in ("sqlite", "mongo"):
+            monkeypatch.setattr(f"whiteline.database.{module}.N_BLOCK", 2)
+        spectrum = make_document("a").spectrum
+        assert spectrum is not None
+        # One component, another axis, and a quantity and a zero of its own.
+        other = Spectrum(
+            np.arange(9.0),
+            np.sqrt(np.arange(9.0)),
+            energy_reference=spectrum.energy_reference,
+            quantity=Quantity.IM_EPSILON,
+            reference_energy=4966.0,
+        )
+        filled.put(make_document("g", spectrum=other))
+        filled.put(make_document("h", spectrum=replace(spectrum, reference_energy=None)))
+        ids, _ = filled.changes()
+        blocks = list(filled.curves([*ids[:3], "ab" * 20, *ids[3:]]))
+        assert max(map(len, blocks)) == 2
+        found = [spectrum_id for block in blocks for spectrum_id in block.columns["id"]]
+        assert sorted(found) == sorted(set(ids) - {make_document("f").id})  # it failed
+        for block in blocks:
+            assert sorted(np.concatenate([part.places for part in block.parts])) == list(range(len(block)))
+            for part in block.parts:
+                for place, intensity in zip(part.places, part.intensity, strict=True):
+                    document = filled.get(block.columns["id"][place])
+                    stored = document.spectrum
+                    assert stored is not None
+                    assert [values[place] for values in block.columns.values()] == [
+                        getattr(document, name) for name in block.columns
+                    ]
+                    assert block.quantities[place] == stored.quantity
+                    expected = np.nan if stored.reference_energy is None else stored.reference_energy
+                    np.testing.assert_array_equal(block.reference_energies[place], expected)
+                    assert part.energy.tobytes() == stored.energy.tobytes()
+                    # The same products, perhaps summed in another order: one rounding.
+                    np.testing.assert_allclose(intensity, stored.intensity, rtol=1e-15)
+
+    def test_curves_of_nothing_are_no_blocks(self, filled: SpectrumStore, make_document: DocumentMaker) -> None:
+        assert list(filled.curves([])) == []
+        assert list(filled.curves([make_document("f").id, "ab" * 20])) == []
 
     def test_query_streams_while_spectra_are_written_and_deleted(
         self, store: SpectrumStore, make_document: DocumentMaker

@@ -133,5 +133,7 @@ def parse_where(texts: list[str]) -> dict[str, Any]:
             parsed = json.loads(value)
         except json.JSONDecodeError:
             parsed = value.strip()
+        except (ValueError, RecursionError) as error:  # thousands of digits or brackets
+            raise ParameterError(f"--where {name}: expected a number or text, got {value[:40]!r}…") from error
         conditions.setdefault(name, []).append((operator, parsed))
     return conditions

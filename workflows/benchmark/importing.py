@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from whiteline.database.store import SpectrumStore
 from whiteline.errors import InputError, ParseError, StoreError
 from whiteline.provenance import ProvenanceRecord, utc_now
 from whiteline.settings import Settings
-from whiteline.status import Check, Status
+from whiteline.status import Status
 from whiteline.workflows.benchmark.definition import Benchmark
 from whiteline.workflows.benchmark.outputs import (
     FoundOutputs,
@@ -20,6 +19,7 @@ from whiteline.workflows.benchmark.outputs import (
     find_foreign_outputs,
     find_own_outputs,
     site_identity,
+    with_changed_inputs,
 )
 from whiteline.workflows.benchmark.results import Origin, SiteResult
 from whiteline.workflows.jobs import site_document
@@ -95,8 +95,7 @@ def _import(found: FoundOutputs, store: SpectrumStore, *, is_forced: bool) -> Sp
         if outcome.status is Status.FAILED:
             raise ParseError(found.place.in_its_words(outcome.reason, folder))
         checksums = {name: file_checksum(folder / name) for name in outcome.output_files}
-    if found.changed:
-        outcome = _with_changed_inputs(outcome, found.changed)
+    outcome = with_changed_inputs(outcome, found.changed)
     parameters = dict(found.identity or found.calculator.parameters_dict)
     if found.identity is None or found.changed:
         # Nobody knows what else decided them: such spectra are what is in their files.
@@ -119,12 +118,6 @@ def _import(found: FoundOutputs, store: SpectrumStore, *, is_forced: bool) -> Sp
     )
     store.put(document, record)
     return document
-
-
-def _with_changed_inputs(outcome: Outcome, changed: tuple[str, ...]) -> Outcome:
-    check = Check("inputs", is_passed=False, detail=f"{', '.join(changed)} changed after Whiteline wrote it")
-    reason = "; ".join(filter(None, (outcome.reason, f"{check.name}: {check.detail}")))
-    return replace(outcome, status=Status.UNCONVERGED, reason=reason, checks=(*outcome.checks, check))
 
 
 def _document(found: FoundOutputs, outcome: Outcome, parameters: dict[str, Any]) -> SpectrumDocument:

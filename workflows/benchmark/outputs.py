@@ -10,15 +10,16 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from whiteline.absorber import Absorber, find_absorbers
-from whiteline.calculators.interface import Calculator
+from whiteline.calculators.interface import Calculator, Outcome
 from whiteline.errors import WhitelineError
 from whiteline.fingerprint import calculation_id
 from whiteline.settings import Settings
+from whiteline.status import Check, Status
 from whiteline.workflows.benchmark.definition import Benchmark
 from whiteline.workflows.benchmark.layout import find_run
 from whiteline.workflows.engines import make_calculator
@@ -33,6 +34,7 @@ __all__ = [
     "find_own_outputs",
     "has_outputs",
     "site_identity",
+    "with_changed_inputs",
 ]
 
 _COMMENT_MARKS = "*#!"
@@ -202,6 +204,15 @@ def changed_inputs(home: Path, note: SiteFile, calculator: Calculator) -> tuple[
     except SITE_ERRORS:  # a file that they are made from is not on this machine: the checksums stand alone
         written = {}
     return tuple(n for n in differing if n not in written or _lines(written[n]) != _lines(_text(home / n)))
+
+
+def with_changed_inputs(outcome: Outcome, changed: tuple[str, ...]) -> Outcome:
+    """Return an outcome that is not converged where an input is not what was written."""
+    if not changed or outcome.status is Status.FAILED:
+        return outcome
+    check = Check("inputs", is_passed=False, detail=f"{', '.join(changed)} changed after Whiteline wrote it")
+    reason = "; ".join(filter(None, (outcome.reason, f"{check.name}: {check.detail}")))
+    return replace(outcome, status=Status.UNCONVERGED, reason=reason, checks=(*outcome.checks, check))
 
 
 def _lines(text: str) -> list[list[str]]:

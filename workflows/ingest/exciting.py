@@ -19,6 +19,7 @@ from whiteline.edges import Edge, edge_energy
 from whiteline.errors import ParseError
 from whiteline.status import Check
 from whiteline.structures import check_structure
+from whiteline.workflows.ingest.nearby import file_above
 from whiteline.workflows.ingest.run_document import Run, RunResult, failed, outcome_of
 from whiteline.workflows.ingest.staging import RunFiles, select
 
@@ -45,10 +46,7 @@ class ExcitingRuns:
             tables |= select(list_folder(folder.path / kind), [f"{kind}_*.OUT"], below=kind)
         if not any(Path(name).name.startswith("EPSILON_") for name in tables) and "INFOXS.OUT" not in own:
             return None
-        above: dict[str, Path] = {}
-        for place in list(folder.path.parents)[:_LEVELS]:
-            if INPUT_NAME not in own and "INFO.OUT" not in {**own, **above} and (place / "INFO.OUT").is_file():
-                above = {"INFO.OUT": place / "INFO.OUT"}
+        above = {} if {INPUT_NAME, "INFO.OUT"} & set(own) else file_above(folder.path, "INFO.OUT", levels=_LEVELS)
         files = RunFiles(folder.path, {**tables, **above, **own})
         return Run(
             "exciting", files, lambda staged, options: [_parse(staged, folder.path, options)], takes_subfolders=True

@@ -19,11 +19,12 @@ from whiteline.database.ingest.walk import list_folder
 from whiteline.edges import Edge
 from whiteline.errors import ParseError, StructureError
 from whiteline.structures import check_structure, element_symbol, read_structure
+from whiteline.workflows.ingest.staging import select
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-__all__ = ["REACH", "find_structures", "matching_site"]
+__all__ = ["REACH", "file_above", "find_structures", "matching_site"]
 
 # Å; neighbours within it are compared, and by how much their distances may differ: inputs are written with few digits.
 REACH: Final = 5.0
@@ -34,9 +35,21 @@ _MOST_BYTES: Final = 16 * 2**20
 _LEVELS: Final = 3
 
 
+def file_above(home: Path, name: str, *, levels: int) -> dict[str, Path]:
+    """Return the nearest file of a name in the folders above a run, by that name; no link that leads elsewhere."""
+    for place in list(home.absolute().parents)[:levels]:
+        try:
+            found = select(list_folder(place), (name,))
+        except OSError:
+            return {}
+        if found:
+            return found
+    return {}
+
+
 def find_structures(home: Path, limits: Limits) -> Iterator[Structure]:
     """Yield the crystals in files beside a run and in the two folders above; what cannot be read is left out."""
-    folder = home
+    folder = home.absolute()
     for _ in range(_LEVELS):
         yield from _in_folder(folder, limits)
         if folder == folder.parent:

@@ -25,6 +25,7 @@ from whiteline.edges import Edge
 from whiteline.errors import InputError, ParameterError, ParseError
 from whiteline.status import Check, Status
 from whiteline.structures import check_structure, element_symbol
+from whiteline.workflows.ingest.nearby import file_above
 from whiteline.workflows.ingest.run_document import Run, RunResult, failed, outcome_of
 from whiteline.workflows.ingest.staging import RunFiles, select
 
@@ -64,9 +65,8 @@ class OceanRuns:
         if not has_spectra and not {_DATAFILE, f"Common/{_DATAFILE}"} & set(origins):
             return None
         origins |= _input_of(folder)
-        above = folder.path.parent / "scf.out"
-        if not any(Path(name).name == "scf.out" for name in origins) and above.is_file():
-            origins["scf.out"] = above
+        if not any(Path(name).name == "scf.out" for name in origins):
+            origins |= file_above(folder.path, "scf.out", levels=1)
         files = RunFiles(folder.path, origins)
         return Run("ocean", files, lambda staged, _: _parse(staged, folder.path), takes_subfolders=True)
 

@@ -8,14 +8,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
-from whiteline.calculators.interface import Outcome
 from whiteline.database.ingest import Entry, Folder, IngestOptions, Skipped
 from whiteline.database.ingest.limits import unpacked_name
 from whiteline.database.ingest.walk import walk
 from whiteline.errors import ParseError
 from whiteline.settings import Settings
-from whiteline.status import Check, Status
-from whiteline.workflows.benchmark.outputs import changed_inputs, has_outputs, site_identity
+from whiteline.workflows.benchmark.outputs import changed_inputs, has_outputs, site_identity, with_changed_inputs
 from whiteline.workflows.engines import make_calculator
 from whiteline.workflows.ingest.run_document import failed
 from whiteline.workflows.ingest.staging import RunFiles
@@ -84,7 +82,7 @@ class _OwnRun:
         document = site_document(
             site_identity(note.absorber, note.code, identity),
             note.absorber,
-            _with_changes(outcome, changed),
+            with_changed_inputs(outcome, changed),
             code=note.code,
             parameters=identity,
             source=note.source,
@@ -106,11 +104,3 @@ def _files(home: Path) -> dict[str, Path]:
             if not any(fnmatchcase(name, pattern) for pattern in _LEFT_OUT):
                 found.setdefault(inside.as_posix(), path)
     return found
-
-
-def _with_changes(outcome: Outcome, changed: tuple[str, ...]) -> Outcome:
-    if not changed or outcome.status is Status.FAILED:
-        return outcome
-    check = Check("inputs", is_passed=False, detail=f"{', '.join(changed)} changed after Whiteline wrote it")
-    reason = "; ".join(filter(None, (outcome.reason, f"{check.name}: {check.detail}")))
-    return replace(outcome, status=Status.UNCONVERGED, reason=reason, checks=(*outcome.checks, check))

@@ -20,7 +20,7 @@ from whiteline.workflows.ingest.staging import RunFiles
 __all__ = ["Run", "RunResult", "failed", "outcome_of", "run_document"]
 
 # What a reader that expects a whole file makes of a damaged one, where it does not say so itself.
-_DAMAGE: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+_DAMAGE: Final = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from whiteline.database.ingest import Folder, Limits
 from whiteline.database.ingest.limits import PACKED_SUFFIXES, check_file, check_lines, read_bytes, unpacked_name
 from whiteline.errors import ParseError
+from whiteline.workflows.kept_files import may_be_kept
 
 __all__ = ["RunFiles", "select"]
 
@@ -67,9 +68,11 @@ class RunFiles:
         }
 
     def raw(self, limits: Limits) -> dict[str, bytes]:
-        """Return the content of the files that are small enough to be kept beside the spectrum, unpacked."""
+        """Return the content of the files that may be kept beside the spectrum, and are small enough, unpacked."""
         found = {}
         for inside, origin in self.origins.items():
+            if not may_be_kept(inside):
+                continue
             try:
                 small = check_file(origin, limits) <= limits.max_raw_bytes
                 content = read_bytes(origin, limits) if small else b""

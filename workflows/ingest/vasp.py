@@ -73,6 +73,10 @@ def _absorber(output: VaspOutput, hole: CoreHole, edge: Edge, name: str) -> Abso
 
     if not 1 <= hole.species <= len(output.counts):
         raise ParseError(f"{output.source} has the core hole in species {hole.species} of {len(output.counts)}")
+    if sum(output.counts) != len(output.positions):
+        raise ParseError(
+            f"{output.source} counts {sum(output.counts)} atoms and places {len(output.positions)}: it is damaged"
+        )
     structure = Structure(output.lattice, output.atom_elements, output.positions)
     check_structure(structure, name=name)
     return find_site(structure, sum(output.counts[: hole.species - 1]), edge)

@@ -66,7 +66,7 @@ def _outputs(folder: Folder, *, below: str) -> dict[str, Path]:
 
 def _density(home: Path) -> dict[str, Path]:
     """Return the log of pw.x, and its input, of a folder or of one above it; the name may end in the site's."""
-    for place in (home, *list(home.parents)[:_LEVELS]):
+    for place in (home, *list(home.absolute().parents)[:_LEVELS]):
         try:
             folder = list_folder(place)
         except OSError:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import io
@@ -16,6 +17,7 @@ from whiteline.database import SpectrumStore, SQLiteStore
 from whiteline.database.administration import Archive, StoreSource, backup, compare, copy, restore, verify_archive
 from whiteline.database.administration.archive_writer import ArchiveWriter
 from whiteline.database.administration.entries import EVERYTHING
+from whiteline.database.blobs import LARGEST_FILE
 from whiteline.errors import CorruptStoreError, ParameterError, SchemaVersionError, StoreError
 
 from .conftest import BACKENDS, StoreOpener
@@ -274,6 +276,84 @@ def test_a_member_that_grows_beyond_its_stated_size_is_not_unpacked(archive: Pat
         pytest.raises(CorruptStoreError, match="does not decompress"),
     ):
         opened.read(name)
+
+
+def test_a_sparse_member_that_would_grow_without_end_is_refused(archive: Path) -> None:
+    members = read_members(archive)
+    archive.unlink()
+    with tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as tar:
+        header = tarfile.TarInfo("README.txt")
+        header.size = 1
+        header.pax_headers = {"GNU.sparse.map": "0,1", "GNU.sparse.size": str(10**15), "GNU.sparse.numblocks": "1"}
+        tar.addfile(header, io.BytesIO(b"x"))
+        for name in ("manifest.json",):
+            plain = tarfile.TarInfo(name)
+            plain.size = len(members[name])
+            tar.addfile(plain, io.BytesIO(members[name]))
+    with pytest.raises(CorruptStoreError, match=r"README\.txt is nothing that a backup holds"):
+        Archive(archive)
+
+
+def test_a_raw_file_larger_than_any_store_takes_is_not_unpacked(archive: Path) -> None:
+    members = read_members(archive)
+    manifest = json.loads(members["manifest.json"])
+    name = next(name for name in members if name.startswith("blobs/"))
+    manifest["members"][name]["content_size"] = LARGEST_FILE + 1
+    members["manifest.json"] = json.dumps(manifest).encode()
+    with Archive(write_members(archive, members)) as opened, pytest.raises(CorruptStoreError, match="more than a"):
+        opened.read(name)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"n_parts": 10**12},
+        {"n_parts": "1"},
+        {"tally": {}},
+        {"members": {"README.txt": {"size": "1", "sha256": "", "content_size": 1}}},
+        {"members": None},
+    ],
+)
+def test_a_manifest_of_impossible_counts_is_refused_at_once(archive: Path, change: dict[str, Any]) -> None:
+    members = read_members(archive)
+    manifest = json.loads(members["manifest.json"])
+    members["manifest.json"] = json.dumps({**manifest, **change}).encode()
+    with pytest.raises(CorruptStoreError, match=r"manifest\.json of .* was edited .*use the untouched file"):
+        Archive(write_members(archive, members))
+
+
+def test_a_manifest_that_lacks_a_field_is_refused(archive: Path) -> None:
+    members = read_members(archive)
+    manifest = json.loads(members["manifest.json"])
+    del manifest["schema_versions"]
+    members["manifest.json"] = json.dumps(manifest).encode()
+    with pytest.raises(CorruptStoreError, match="schema_versions"):
+        Archive(write_members(archive, members))
+
+
+def test_arrays_that_claim_to_fill_all_memory_are_refused(archive: Path) -> None:
+    members = read_members(archive)
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": "<f8", "fortran_order": False, "shape": (2**60,)})
+    manifest = json.loads(members["manifest.json"])
+    content = file.getvalue()
+    checksum = hashlib.sha256(content).hexdigest()
+    manifest["members"]["arrays/00000.npy"] = {"size": len(content), "content_size": len(content), "sha256": checksum}
+    members |= {"arrays/00000.npy": content, "manifest.json": json.dumps(manifest).encode()}
+    with Archive(write_members(archive, members)) as opened, pytest.raises(CorruptStoreError, match="part 00000"):
+        opened.part(0)
+
+
+def test_a_full_disk_is_named_and_leaves_nothing(
+    filled: SpectrumStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill_up(writer: ArchiveWriter, entry: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(ArchiveWriter, "add", fill_up)
+    with pytest.raises(StoreError, match=r"cannot write .*new\.tar \(No space left on device\): make room"):
+        backup(filled, tmp_path / "new.tar")
+    assert not [each for each in tmp_path.iterdir() if "new.tar" in each.name]
 
 
 def test_pickled_arrays_are_not_loaded(archive: Path) -> None:

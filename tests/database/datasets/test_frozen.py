@@ -131,6 +131,15 @@ def with_a_gap(table: Any) -> Any:
     return table.set_column(i_column, field, pa.array(values, type=field.type))
 
 
+def without_a_value(name: str) -> Callable[[Any], Any]:
+    def change(table: Any) -> Any:
+        i_column = table.column_names.index(name)
+        field = table.schema.field(i_column)
+        return table.set_column(i_column, field, pa.array([None, *table[name].to_pylist()[1:]], type=field.type))
+
+    return change
+
+
 def relicensed(table: Any) -> Any:
     i_column = table.column_names.index("licence")
     return table.set_column(i_column, table.schema.field(i_column), pa.array(["CC0-1.0"] * len(table)))
@@ -145,6 +154,9 @@ def relicensed(table: Any) -> Any:
         (moved_to_test, "the train set has 0 spectra"),
         (with_a_gap, "1 spectra hold numbers that are not finite"),
         (relicensed, "the manifest counts other licences than spectra.parquet holds: CC-BY-4.0, CC0-1.0, unknown"),
+        (without_a_value("id"), "holds other values than a dataset"),
+        (without_a_value("intensity"), "holds other values than a dataset"),
+        (without_a_value("structure_key"), "structure None of a spectrum is not in"),
         (lambda table: table.drop_columns(["source"]), "other columns than a dataset: source"),
         (lambda table: table.sort_by([("id", "descending")]), "not in the order of its ids"),
     ],
@@ -171,6 +183,14 @@ def test_structures_are_held_against_their_hashes(dataset: Dataset) -> None:
         == f"structure {first['structure_key']} in {STRUCTURES} is not what it was: its content has another hash"
     )
     assert "is damaged after line 14" in problems[1]
+
+
+def test_a_manifest_cannot_point_elsewhere(dataset: Dataset, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("1234")
+    edit_manifest(dataset.path, lambda data: data["files"].update({"../secret": {"sha256": "", "size": 4}}))
+    forge(dataset.path)
+    (problem,) = verify_dataset(dataset.path).problems
+    assert problem == "manifest.json names '../secret', which no dataset has: it was edited"
 
 
 def test_a_lost_and_an_extra_file_are_named(dataset: Dataset) -> None:

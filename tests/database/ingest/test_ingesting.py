@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from whiteline.database import DocumentKind, SpectrumStore
-from whiteline.database.ingest import IngestOptions, ingest_with
+from whiteline.database.documents import SpectrumDocument
+from whiteline.database.ingest import Entry, IngestOptions, Skipped, ingest_with
 from whiteline.database.ingest.measured_files import MeasuredReader
 from whiteline.edges import Edge
 from whiteline.errors import InputError
@@ -16,6 +19,29 @@ from whiteline.status import Status
 from .conftest import MEASURED
 
 READERS = [MeasuredReader()]
+
+
+def measured() -> SpectrumDocument:
+    [entry] = MeasuredReader().read(MEASURED / "V2O3.xdi", IngestOptions())
+    assert isinstance(entry, Entry)
+    return entry.document
+
+
+class Listed:
+    """Takes any file for these documents, then ends as a disk does that breaks."""
+
+    kind = "listed"
+
+    def __init__(self, *documents: SpectrumDocument, error: OSError | None = None) -> None:
+        self.documents, self.error = documents, error
+
+    def claims(self, path: Path) -> bool:
+        return path.is_file()
+
+    def read(self, path: Path, options: IngestOptions) -> Iterator[Entry | Skipped]:  # noqa: ARG002  # as readers have it
+        yield from (Entry(document, {str(path): ""}) for document in self.documents)
+        if self.error is not None:
+            raise self.error
 
 
 def test_a_folder_of_measured_spectra_is_stored_with_files_and_records(store: SpectrumStore) -> None:
@@ -113,12 +139,57 @@ def test_a_name_that_no_store_takes_is_replaced_and_the_spectrum_kept(store: Spe
 
 
 def test_a_failed_calculation_gives_way_to_its_spectrum_and_not_the_other_way(store: SpectrumStore) -> None:
-    from dataclasses import replace
-
-    from whiteline.database.ingest import Entry
-
-    [entry] = [one for one in MeasuredReader().read(MEASURED / "V2O3.xdi", IngestOptions()) if isinstance(one, Entry)]
-    failed = replace(entry.document, spectrum=None, status=Status.FAILED, reason="stopped")
+    failed = replace(measured(), spectrum=None, status=Status.FAILED, reason="stopped")
     store.put(failed)
     assert ingest_with([MEASURED / "V2O3.xdi"], store, file_readers=READERS).n_taken == 1
     assert store.status_of(failed.id) is Status.CONVERGED
+
+
+def test_a_failure_gives_way_to_a_spectrum_of_the_same_run(store: SpectrumStore) -> None:
+    document = measured()
+    failed = replace(document, spectrum=None, status=Status.FAILED, reason="stopped")
+    report = ingest_with([MEASURED / "V2O3.xdi"], store, file_readers=[Listed(failed, document, failed)])
+    assert report.n_present == 1
+    assert store.status_of(document.id) is Status.CONVERGED
+
+
+def test_what_the_store_refuses_is_skipped_alone(store: SpectrumStore) -> None:
+    document = measured()
+    huge = replace(document, id="ab", site_index=2**70)
+    words = replace(document, id="cd", fidelity="\ud83d")
+    nothing = replace(document, id="ef", parameters={"energy": float("nan")})
+    reader = Listed(huge, document, words, nothing, replace(document, id="09"))
+    report = ingest_with([MEASURED / "V2O3.xdi"], store, file_readers=[reader])
+    assert [path.ids for path in report.paths] == [(document.id, "09")]
+    reasons = [one.reason for one in report.skipped]
+    assert ["whole numbers of up to 64 bits" in reason for reason in reasons] == [True, True, False]
+    assert "cannot be stored as JSON" in reasons[2]
+
+
+def test_a_file_that_the_disk_does_not_give_is_skipped_and_the_others_taken(store: SpectrumStore) -> None:
+    reader = Listed(measured(), error=PermissionError(13, "Permission denied", "scan.xdi"))
+    report = ingest_with([MEASURED / "V2O3.xdi", MEASURED / "SrO_rt_01.xdi"], store, file_readers=[reader])
+    assert (report.n_taken, report.n_present) == (1, 1)
+    assert [one.reason for one in report.skipped] == 2 * [
+        "cannot be read (Permission denied scan.xdi): check permissions and disk"
+    ]
+
+
+def test_names_of_files_need_not_be_unicode(store: SpectrumStore, tmp_path: Path) -> None:
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    try:
+        shutil.copy(MEASURED / "V2O3.xdi", folder / os.fsdecode(b"\xff.xdi"))
+    except OSError:
+        pytest.skip("this file system takes Unicode only")
+    (folder / os.fsdecode(b"\xfe\x1b[31m.xdi")).write_text("# XDI/1.0\n")
+    report = ingest_with([folder], store, file_readers=READERS)
+    assert store.get(report.paths[0].ids[0]).source == f"{folder}/\\udcff.xdi"
+    [skipped] = report.skipped
+    assert skipped.source == f"{folder}/\\udcfe\\x1b[31m.xdi", "nothing steers the terminal"
+
+
+def test_a_pipe_is_skipped_and_not_waited_for(store: SpectrumStore, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.xdi")
+    [skipped] = ingest_with([tmp_path / "pipe.xdi"], store, file_readers=READERS).skipped
+    assert "is a pipe or device" in skipped.reason

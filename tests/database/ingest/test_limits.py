@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from whiteline.database.ingest.limits import Limits, check_lines, read_bytes, read_text
+from whiteline.database.ingest.limits import Limits, check_lines, read_bytes, read_text, unpacked_name
 from whiteline.errors import ParseError
 
 SMALL = Limits(max_bytes=1000, max_line=50)
@@ -40,7 +40,7 @@ def test_what_unpacks_to_more_than_the_limit_is_refused_before_it_is_held(tmp_pa
 def test_a_long_line_is_named_even_where_it_spans_several_reads(tmp_path: Path) -> None:
     path = tmp_path / "line.dat"
     path.write_bytes(b"1 2\r\n3 4\n" + b"5" * 3_000_000 + b"\n6 7\n")
-    with pytest.raises(ParseError, match="line 4: the line has more than 2500000 characters"):
+    with pytest.raises(ParseError, match="line 3: the line has more than 2500000 characters"):
         check_lines(path, Limits(max_line=2_500_000))
     check_lines(path, Limits(max_line=3_000_000))
 
@@ -64,3 +64,18 @@ def test_folders_missing_files_and_binary_data_are_refused(tmp_path: Path) -> No
     (tmp_path / "noise").write_bytes(b"text\n\x00")
     with pytest.raises(ParseError, match="line 2: expected text, got binary data"):
         read_text(tmp_path / "noise", SMALL)
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_lines_are_counted_whatever_ends_them(tmp_path: Path, end: bytes) -> None:
+    path = tmp_path / "line.dat"
+    path.write_bytes(end.join([b"1", b"2", b"", b"3" * 60]))
+    with pytest.raises(ParseError, match="line 4: the line has more than 50"):
+        check_lines(path, SMALL)
+
+
+@pytest.mark.parametrize("name", [".gz", "..gz", "...gz"])
+def test_a_name_that_is_nothing_but_a_suffix_stays(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"text")
+    assert unpacked_name(name) == name
+    assert read_bytes(tmp_path / name, SMALL) == b"text"

@@ -11,7 +11,7 @@ import pytest
 from pymatgen.core import Structure
 
 from whiteline.database import SpectrumStore
-from whiteline.database.ingest import ingest_with
+from whiteline.database.ingest import IngestOptions, Limits, ingest_with
 from whiteline.database.ingest.table_description import load_descriptions, read_description
 from whiteline.database.ingest.table_files import TableReader
 from whiteline.errors import ParseError
@@ -152,3 +152,47 @@ def test_a_description_cannot_name_a_structure_file_elsewhere() -> None:
     )
     with pytest.raises(ParseError, match="expected the name of a file beside the table"):
         read_description(text, "own.toml")
+
+
+def test_a_row_that_unpacks_to_far_more_than_its_file_is_refused(store: SpectrumStore, tmp_path: Path) -> None:
+    path = write(tmp_path / "bomb.parquet", {**POOL, "spectrum": [MU, [0.0] * 3_000_000]})
+    assert path.stat().st_size < 100_000
+    options = IngestOptions(limits=Limits(max_bytes=1_000_000))
+    [skipped] = ingest_with([path], store, file_readers=[TableReader()], options=options).skipped
+    assert "unpacks to more than is read at once" in skipped.reason
+    assert ingest_with([path], store, file_readers=[TableReader()]).n_taken == 2
+
+
+def test_formula_and_space_group_are_stored_as_queries_ask_for_them(store: SpectrumStore, tmp_path: Path) -> None:
+    columns = sites(1, formula="Cu2O2", chemsys="Cu-O", spacegroup="C2/c")
+    report = ingest_with([write(tmp_path / "s.parquet", columns)], store, file_readers=[TableReader()])
+    document = store.get(report.paths[0].ids[0])
+    assert (document.formula, document.chemical_system) == ("CuO", "Cu-O")
+    assert (document.space_group, document.space_group_symbol) == (15, "C2/c")
+
+
+def test_a_formula_and_a_group_that_are_none_are_unknown(store: SpectrumStore, tmp_path: Path) -> None:
+    columns = sites(1, formula="sample 3", chemsys="Cu-Qq", spacegroup="round")
+    report = ingest_with([write(tmp_path / "s.parquet", columns)], store, file_readers=[TableReader()])
+    document = store.get(report.paths[0].ids[0])
+    assert (document.formula, document.elements, document.space_group) == ("", (), 0)
+
+
+OWN = (
+    'name = "x"\ncode = {value = "feff"}\nfidelity_suffix = "x"\n[columns]\nintensity = "y"\n[constants]\n'
+    'absorber = "Cu"\nedge = "K"\n[energy]\nreference = "absolute"\naxis = "x"\n[[checks]]\nname = "scf"\n'
+    'column = "flag"\n'
+)
+
+
+def test_a_check_of_text_holds_for_a_column_of_numbers(store: SpectrumStore, tmp_path: Path) -> None:
+    description = tmp_path / "own.toml"
+    description.write_text(f'{OWN}not_equal = "0"\n', encoding="utf-8")
+    path = write(tmp_path / "own.parquet", {"x": [ENERGY, ENERGY], "y": [MU, MU[::-1]], "flag": [0, 1]})
+    report = ingest_with([path], store, file_readers=[TableReader((description,))])
+    assert report.taken == {"feff, converged": 1, "feff, unconverged": 1}
+
+
+def test_a_check_without_a_condition_is_refused() -> None:
+    with pytest.raises(ParseError, match="expected below, not_equal or both"):
+        read_description(OWN, "own.toml")

@@ -60,6 +60,8 @@ def test_without_an_index_it_is_the_spectrum_of_the_material(
         ({"y": [float("nan")] * 60}, "expected y as a list of finite numbers"),
         ({"x": [1.0] * 60}, "increas"),
         ({"absorbing_index": 7}, "site 7 is not in a structure of 4 sites"),
+        ({"absorbing_index": -1}, "expected absorbing_index as a whole number from 0 or null, got '-1'"),
+        ({"absorbing_index": 2**70, "structure": None}, "expected absorbing_index as a whole number from 0"),
         ({"absorbing_element": "Fe"}, "there is no Fe"),
         ({"edge": "Z"}, "unknown edge"),
         ({"edge": None}, "expected edge as text"),

@@ -119,3 +119,17 @@ def test_a_project_that_is_cut_off_inside_its_packing_is_refused(tmp_path: Path)
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(ParseError, match="cut off"):
         read_athena(path)
+
+
+def test_half_a_character_in_a_label_is_replaced(tmp_path: Path) -> None:
+    group = {"args": {"label": "Cu\ud83d\n foil", "bkg_z": "Cu", "fft_edge": "K"}, "x": ENERGY, "y": MU}
+    text = json.dumps({"_____header1": "# Athena project file", "aaaaa": group})
+    [found] = read_athena(write(tmp_path / "half.prj", text))
+    assert found.label == "Cu? foil"
+
+
+def test_a_second_project_behind_the_first_is_not_passed_over(tmp_path: Path) -> None:
+    path = write(tmp_path / "two.prj", HEAD + perl_group() + TAIL)
+    path.write_bytes(path.read_bytes() * 2)
+    with pytest.raises(ParseError, match="more behind the end of its packing"):
+        read_athena(path)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from whiteline.broadening import Gaussian, broaden
-from whiteline.database.search.grid import GRID, STEP, prepare_query, put_on_grid
+from whiteline.database.search.grid import GRID, STEP, prepare_query, put_all_on_grid, put_on_grid
 from whiteline.errors import InputError
 
 
@@ -61,6 +61,19 @@ def test_spectra_on_an_uneven_axis_are_put_where_even_ones_are(samples: Any) -> 
         put_on_grid(axis, np.interp(axis, samples.axis, samples.shape(5))[np.newaxis, :]) for axis in (fine, uneven)
     )
     np.testing.assert_allclose(other.curves, even.curves, atol=2e-3)  # of linear interpolation in coarser steps
+
+
+def test_spectra_on_many_axes_are_put_where_each_alone_is(samples: Any) -> None:
+    parts = [
+        (samples.axis + 0.013 * i, np.stack([samples.shape(i), samples.shape(i + 50), 0.0 * samples.axis]))
+        for i in range(8)
+    ]
+    parts += [(axis[i:], rows[:, i:]) for i, (axis, rows) in enumerate(parts)]
+    together = put_all_on_grid(parts)
+    alone = [put_on_grid(axis, row[np.newaxis, :]) for axis, rows in parts for row in rows]
+    assert together.is_valid.tolist() == [bool(put.is_valid[0]) for put in alone] == [True, True, False] * 16
+    np.testing.assert_allclose(together.curves, np.concatenate([put.curves for put in alone]), atol=1e-9)
+    np.testing.assert_allclose(together.origins, np.concatenate([put.origins for put in alone]), atol=1e-9)
 
 
 @pytest.mark.parametrize("level", [0.0, -1.0])

@@ -86,3 +86,19 @@ def test_the_order_is_that_of_scoring_every_row(samples: Any, many: Snapshot, me
         found = [ranked.row for ranked in islice(rank(snapshot, metric, query, mask), 20)]
         assert found == expected[:20].tolist()
         assert len(list(rank(snapshot, metric, query, mask))) == len(rows)
+
+
+@EVERY_METRIC
+def test_the_order_does_not_depend_on_how_many_rows_are_scored_at_a_time(
+    samples: Any, many: Snapshot, metric: Metric, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = prepare_query(samples.axis, samples.shape(2002), max_shift=1.0, broadenings=(0.0,)).curves
+    mask = many.mask(SpectrumQuery())
+    expected = list(rank(many, metric, query, mask))
+    monkeypatch.setattr("whiteline.database.search.ranking._FIRST", 16)
+    monkeypatch.setattr("whiteline.database.search.ranking._SORTED", 50)
+    found = list(rank(many, metric, query, mask))
+    assert sorted(ranked.row for ranked in found) == np.flatnonzero(mask).tolist()
+    # All of the inner products; of the earth mover's distance the bound is one from measurement.
+    n_certain = 50 if metric.is_distance else len(found)
+    assert [ranked.row for ranked in found[:n_certain]] == [ranked.row for ranked in expected[:n_certain]]

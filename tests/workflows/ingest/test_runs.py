@@ -221,6 +221,8 @@ def test_files_that_licences_and_sizes_forbid_are_not_kept(
     (home / "OUTCAR.bz2").write_bytes(bz2.compress((DATA / "vasp/Li7P3S11/OUTCAR").read_bytes()))
     (home / "POTCAR").write_text("secret\n", encoding="utf-8")
     (home / "WAVECAR").write_bytes(b"\0" * 100)
+    # It holds a copy of the POTCAR.
+    (home / "vaspout.h5").write_bytes(b"secret")
     [document] = documents(take(home, options=IngestOptions(limits=Limits(max_raw_bytes=10_000))))
     assert [file.name for file in store.files(document.id)] == ["INCAR", "POSCAR"]
 
@@ -278,3 +280,44 @@ def test_our_inputs_that_did_not_run_yet_are_skipped_and_damaged_ones_named(own:
 def test_kinds_are_those_of_the_readers(tmp_path: Path, take: Take) -> None:
     with pytest.raises(InputError, match=re.escape(f"known: {', '.join(KINDS)}")):
         take(tmp_path, kind="?")
+
+
+def test_a_link_above_a_run_that_leads_elsewhere_is_not_followed(
+    tmp_path: Path, take: Take, store: SpectrumStore
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("secret\n", encoding="utf-8")
+    for code, origin, log in (("ocean", "ocean/lif_oncv", "scf.out"), ("exciting", "exciting/BN", "INFO.OUT")):
+        run = Path(shutil.copytree(DATA / origin, tmp_path / "runs" / code / "0"))
+        for name in (log, "input.xml"):
+            (run / name).unlink(missing_ok=True)
+        (tmp_path / "runs" / code / log).symlink_to(secret)
+    report = take(tmp_path / "runs", options=IngestOptions(absorber="N", edge=Edge.K))
+    identities = [one for path in report.paths for one in path.ids]
+    assert len(identities) == 2
+    assert {"scf.out", "INFO.OUT"}.isdisjoint(file.name for one in identities for file in store.files(one))
+
+
+def test_a_run_is_the_same_however_its_folder_is_named(
+    tmp_path: Path, take: Take, documents: Documents, copper: Structure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = copy(Path("feff/XANES/Cu"), tmp_path / "copper" / "FEFF", "feff.inp", "referencexmu.dat")
+    copper.to(str(tmp_path / "copper" / "copper.cif"), fmt="cif")
+    monkeypatch.chdir(home)
+    [document] = documents(take("."))
+    assert document.formula == "Cu"
+    assert take(home).n_present == 1
+
+
+def test_a_damaged_vaspout_is_skipped_and_the_rest_taken(tmp_path: Path, take: Take) -> None:
+    h5py = pytest.importorskip("h5py")
+    copy(Path("feff/mp-1203"), tmp_path / "runs" / "z", "feff.inp", "xmu.dat")
+    home = tmp_path / "runs" / "a"
+    home.mkdir()
+    with h5py.File(home / "vaspout.h5", "w") as file:
+        file["version/major"] = 6
+    content = (home / "vaspout.h5").read_bytes()
+    (home / "vaspout.h5").write_bytes(content.replace(b"HEAP", b"HEAD"))
+    report = take(tmp_path / "runs")
+    assert (report.n_taken, len(report.skipped)) == (1, 1)
+    assert "vaspout.h5 is no whole HDF5 file" in report.skipped[0].reason

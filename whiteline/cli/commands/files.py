@@ -57,9 +57,14 @@ def files(
 
 
 def _write(folder: Path, name: str, content: bytes) -> None:
-    from whiteline.errors import StoreError
+    from whiteline.database.blobs import check_file_name
+    from whiteline.errors import CorruptStoreError, ParameterError, StoreError
 
-    path = folder / name
+    try:
+        path = folder / check_file_name(name)
+    except ParameterError as error:
+        # Stores refuse such names: this one was put there by another program, perhaps to write elsewhere.
+        raise CorruptStoreError(f"the store holds a file of an unsafe name, it was not written: {error}") from error
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("xb") as file:

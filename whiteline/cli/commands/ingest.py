@@ -99,13 +99,15 @@ def ingest(
 def _open(address: str, *, is_dry_run: bool) -> SpectrumStore | None:
     """Open the store; a dry run makes none."""
     from whiteline.database import open_store
-    from whiteline.errors import StoreError
+    from whiteline.errors import CorruptStoreError, SchemaVersionError, StoreError
 
     if not is_dry_run:
         return open_store(address)
     try:
         return open_store(address, must_exist=True)
-    except StoreError:
+    except (CorruptStoreError, SchemaVersionError):
+        raise
+    except StoreError:  # there is none yet
         return None
 
 
