@@ -20,8 +20,8 @@ def report() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/engines.md"])
+@pytest.mark.parametrize("document", ["README.md", "docs/convergence.md", "docs/engines.md"])
 def test_numbers_in_a_document_are_those_of_the_results_files(report: ModuleType, document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
-    assert set(report.DOCUMENTS) == {"README.md", "docs/engines.md"}
+    assert set(report.DOCUMENTS) == {"README.md", "docs/convergence.md", "docs/engines.md"}
     assert report.fill(document, text) == text
