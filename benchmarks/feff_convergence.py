@@ -32,11 +32,11 @@ from whiteline.workflows.material import converge_materials, run_materials
 
 RESULTS = Path(__file__).parent / "results" / "feff_convergence.json"
 
-# Everything at once: the largest clusters of the ladders, the finest grid, an angular momentum more than FEFF takes.
+# Everything at once: the ends of the ladders.
 TIGHT: dict[str, Any] = {
     "scf_radius": 8.0,
     "fms_radius": 10.0,
-    "l_max": 4,
+    "l_max": 5,
     "energy_grid": [
         {"kind": "k_grid", "start": -1.0, "stop": 0.0, "step": 0.025},
         {"kind": "k_grid", "start": 0.0, "stop": 4.0, "step": 0.025},

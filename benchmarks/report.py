@@ -162,28 +162,6 @@ def published() -> str:
     return "\n".join(lines)
 
 
-def converged() -> str:
-    """Return the table of converged parameters beside fixed ones."""
-    lines = [
-        "| crystal, edge | parameters | 1 − ρ | area | shift (eV) | time | tight reference takes |",
-        "|---|---|--:|--:|--:|--:|--:|",
-    ]
-    for row in load("feff_convergence")["rows"]:
-        tight_s = row["fixed"]["tight"]["seconds"]
-        found = row["converged"]
-        results = {f"converged: {found['words']}": found} | {
-            name: row["fixed"][name] for name in ("Materials Project", "Lightshow")
-        }
-        for name, result in results.items():
-            outside = "" if result["is_within_tolerance"] else " (outside)"
-            lines.append(
-                f"| {row['name']}, {row['absorber']} K | {name} | {result['one_minus_spearman']:.4f}{outside} "
-                f"| {result['area_difference']:.4f} | {result['shift_ev']:+.2f} | {result['seconds']:.0f} s "
-                f"| {tight_s / result['seconds']:.1f} × as long |"
-            )
-    return "\n".join(lines)
-
-
 def series() -> str:
     """Return the table of real series."""
     lines = [
@@ -203,7 +181,7 @@ def series() -> str:
 # The blocks of each document.
 DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"reference": reference, "presets": presets, "overhead": overhead, "store": store},
-    "docs/convergence.md": {"converged": converged, "series": series},
+    "docs/convergence.md": {"series": series},
     "docs/engines.md": {"examples": examples, "writing": writing, "published": published},
 }
 
