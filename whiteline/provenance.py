@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import socket
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from uuid import uuid4
 
 from whiteline.errors import SchemaVersionError
 
-__all__ = ["PROVENANCE_SCHEMA_VERSION", "ProvenanceRecord", "library_versions", "utc_now"]
+__all__ = ["PROVENANCE_SCHEMA_VERSION", "ProvenanceRecord", "content_checksum", "library_versions", "utc_now"]
 
 PROVENANCE_SCHEMA_VERSION = 1
 _LIBRARIES = ("whiteline", "feff10-rs", "pymatgen", "spglib", "jobflow", "numpy", "scipy")
@@ -22,6 +23,15 @@ _LIBRARIES = ("whiteline", "feff10-rs", "pymatgen", "spglib", "jobflow", "numpy"
 def utc_now() -> str:
     """Return the present time as ISO 8601 text in UTC, to the millisecond."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def content_checksum(content: bytes) -> str:
+    """Return the checksum of a file's content as records, site files and parameters name it.
+
+    >>> content_checksum(b"")[:19]
+    'sha256:e3b0c44298fc'
+    """
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def library_versions(*extra: str) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,7 +21,7 @@ from whiteline.database.documents import DocumentKind, SpectrumDocument
 from whiteline.errors import InputError, ParseError
 from whiteline.fingerprint import calculation_id, content_hash
 from whiteline.progress import Progress, report
-from whiteline.provenance import ProvenanceRecord, library_versions, utc_now
+from whiteline.provenance import ProvenanceRecord, content_checksum, library_versions, utc_now
 from whiteline.status import Check, Status
 from whiteline.workflows.kept_files import LARGEST_KEPT, may_be_kept
 from whiteline.workflows.workspace import Workspace
@@ -183,13 +182,13 @@ def _site_record(
     run: RunReport,
     started: str,
 ) -> ProvenanceRecord:
-    outputs = {name: _checksum((folder / name).read_bytes()) for name in outcome.output_files}
+    outputs = {name: content_checksum((folder / name).read_bytes()) for name in outcome.output_files}
     return ProvenanceRecord(
         activity=f"{document.code}-site",
         inputs={
             "structure": document.structure_id,
             "site": document.site_id,
-            **{name: _checksum(text.encode()) for name, text in inputs.items()},
+            **{name: content_checksum(text.encode()) for name, text in inputs.items()},
         },
         outputs={"spectrum": document.id, **outputs},
         parents=(),
@@ -211,10 +210,6 @@ def _raw_files(folder: Path, inputs: Mapping[str, str], outcome: Outcome) -> dic
         for name, path in paths.items()
         if may_be_kept(name) and path.is_file() and path.stat().st_size <= LARGEST_KEPT
     }
-
-
-def _checksum(content: bytes) -> str:
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 @job

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 
+from whiteline.provenance import content_checksum
 from whiteline.workflows.jobs import write_files
 from whiteline.workflows.site_file import SITE_FILE, SiteFile, read_listed_files
 
@@ -37,10 +37,10 @@ def file_checksums(inputs: Mapping[str, str], files: Mapping[str, Path], known: 
         files: Files to copy by path.
         known: Checksums of files read before; those read now are added, for one file serves many sites.
     """
-    sums = {name: _checksum(text.encode()) for name, text in inputs.items()}
+    sums = {name: content_checksum(text.encode()) for name, text in inputs.items()}
     for name, path in files.items():
         if path not in known:
-            known[path] = _checksum(path.read_bytes())
+            known[path] = content_checksum(path.read_bytes())
         sums[name] = known[path]
     return sums
 
@@ -93,7 +93,7 @@ def _differing(folder: Path, site_file: SiteFile) -> list[str]:
     names = [
         name
         for name, checksum in site_file.files.items()
-        if (folder / name).exists() and _checksum((folder / name).read_bytes()) != checksum
+        if (folder / name).exists() and content_checksum((folder / name).read_bytes()) != checksum
     ]
     known = folder / SITE_FILE
     if not names and known.exists() and not site_file.is_same_as(known.read_bytes()):
@@ -111,7 +111,3 @@ def _older_files(folder: Path, site_file: SiteFile) -> str:
         f"the folder also holds {len(others)} other file(s), e.g. {others[0]}: "
         "outputs among them belong to the earlier inputs"
     )
-
-
-def _checksum(content: bytes) -> str:
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import TypeAlias
 
 from whiteline.edges import Edge
 from whiteline.errors import InputError, MissingDependencyError
+from whiteline.provenance import content_checksum
 
 __all__ = ["SpeciesFile", "check_core_level", "file_name", "read_species", "species_files"]
 
@@ -102,7 +102,7 @@ def read_species(path: Path) -> SpeciesFile:
         raise InputError(f"{path} is damaged: a state or the chemical symbol lacks {error}; {_REMEDY}") from error
     return SpeciesFile(
         path=path,
-        checksum=f"sha256:{hashlib.sha256(content).hexdigest()}",
+        checksum=content_checksum(content),
         element=element,
         core=tuple(state for state, is_core in numbers if is_core),
         others=tuple(state for state, is_core in numbers if not is_core),

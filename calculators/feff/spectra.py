@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from whiteline.broadening import BroadeningRecord, Lorentzian, Origin
 from whiteline.calculators.feff.eels import EelsTable
@@ -16,7 +18,7 @@ from whiteline.polarisation import Polarisation
 from whiteline.spectrum import EnergyReference, Quantity, Spectrum
 from whiteline.units import MBARN_PER_A2
 
-__all__ = ["spectrum_from_channels", "spectrum_from_eels", "spectrum_from_xmu"]
+__all__ = ["spectrum_from_channels", "spectrum_from_eels", "spectrum_from_loss", "spectrum_from_xmu"]
 
 _BOHR = 0.529177210544  # Å; CODATA 2022
 # eV; the energies of two runs on one mesh, printed with at least three decimals.
@@ -114,9 +116,30 @@ def spectrum_from_eels(eels: EelsTable, table: XmuTable, *, volume: float | None
             f"{eels.source} has {n_found} energies up to {eels.data[-1, 0]:g} eV, expected the {n_expected} up to "
             f"{table.data[-1, 0]:g} eV of {table.source}: it is cut off or of another run, run the calculation again"
         )
+    return spectrum_from_loss(eels, table.data[:, 0], _width_on_record(table, part), volume=volume)
+
+
+def spectrum_from_loss(
+    eels: EelsTable,
+    energies: Float[np.ndarray[Any, np.dtype[np.float64]], " energy"],
+    width: BroadeningRecord,
+    *,
+    volume: float | None = None,
+) -> Spectrum:
+    """Return the energy-loss spectrum of an eels.dat.
+
+    Args:
+        eels: Content of the file.
+        energies: Photon energy of each of its rows, shape (n_energy,) [eV].
+        width: Width of the core hole that it carries.
+        volume: Volume that holds one excited atom [Å³].
+
+    Raises:
+        ParseError: The spectrum is zero.
+    """
     if not eels.data[:, 1].any():
         raise ParseError(f"{eels.source}: the spectrum is zero everywhere")
-    energy, first = np.unique(table.data[:, 0], return_index=True)
+    energy, first = np.unique(energies, return_index=True)
     direction = eels.beam_direction
     label = "isotropic" if direction is None else "beam " + " ".join(f"{x + 0.0:g}" for x in direction)
     return Spectrum(
@@ -127,7 +150,7 @@ def spectrum_from_eels(eels: EelsTable, table: XmuTable, *, volume: float | None
         quantity=Quantity.ENERGY_LOSS,
         scale=MBARN_PER_A2 * _BOHR**2,
         volume=volume,
-        broadening=(_width_on_record(table, part),),
+        broadening=(width,),
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from whiteline.absorber import Absorber
 from whiteline.calculators.ocean.parameters import OceanParameters
 from whiteline.errors import MissingDependencyError
+from whiteline.provenance import content_checksum
 from whiteline.structures import element_symbol
 
 __all__ = ["checksums", "find_files"]
@@ -45,7 +46,7 @@ def find_files(absorber: Absorber, parameters: OceanParameters, folder: Path) ->
 def checksums(files: dict[str, dict[str, Path]]) -> dict[str, str]:
     """Return one checksum an element, of all its files."""
     joined = {element: "".join(_checksum(*_state(path)) for path in paths.values()) for element, paths in files.items()}
-    return {element: f"sha256:{hashlib.sha256(text.encode()).hexdigest()}" for element, text in joined.items()}
+    return {element: content_checksum(text.encode()) for element, text in joined.items()}
 
 
 def _state(path: Path) -> tuple[Path, int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Final
 
 from whiteline.calculators.vasp.parameters import VaspParameters
 from whiteline.errors import MissingDependencyError, ParameterError, did_you_mean
+from whiteline.provenance import content_checksum
 
 __all__ = [
     "RECOMMENDED",
@@ -82,7 +82,7 @@ class Potcar:
     @property
     def checksum(self) -> str:
         """SHA-256 of the text."""
-        return f"sha256:{hashlib.sha256(self.text.encode()).hexdigest()}"
+        return content_checksum(self.text.encode())
 
 
 def element_of(title: str) -> str:

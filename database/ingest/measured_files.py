@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +14,7 @@ from whiteline.database.measured import is_athena, read_athena, read_measured
 from whiteline.edges import Edge, edge_energy
 from whiteline.errors import InputError, ParseError
 from whiteline.measured import MeasuredSpectrum
+from whiteline.provenance import content_checksum
 from whiteline.status import Status
 
 __all__ = ["MeasuredReader", "measured_document"]
@@ -50,7 +50,7 @@ class MeasuredReader:
         """
         check_file(path, options.limits)
         content = path.read_bytes()
-        inputs = {str(path): f"sha256:{hashlib.sha256(content).hexdigest()}"}
+        inputs = {str(path): content_checksum(content)}
         files = {path.name: content} if len(content) <= options.limits.max_raw_bytes else {}
         if is_athena(path):
             for group in read_athena(path, max_bytes=options.limits.max_bytes):

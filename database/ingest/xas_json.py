@@ -6,7 +6,6 @@ on absolute photon energies.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +19,7 @@ from whiteline.database.ingest.sample import crystal_fields, find_site, imported
 from whiteline.database.ingest.structure_files import read_json, structure_from
 from whiteline.edges import Edge, edge_energy
 from whiteline.errors import InputError, ParseError
+from whiteline.provenance import content_checksum
 from whiteline.spectrum import EnergyReference, Quantity, Spectrum
 from whiteline.status import Check, Status
 from whiteline.structures import element_symbol
@@ -53,7 +53,7 @@ class XasJsonReader:
             ParseError: It is no JSON, or holds no spectrum.
         """
         content = read_json(path, options.limits)
-        checksum = f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+        checksum = content_checksum(path.read_bytes())
         n_found = 0
         for place, data in _spectra(content, ""):
             n_found += 1

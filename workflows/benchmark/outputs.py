@@ -6,7 +6,6 @@ that the benchmark's own layout describes, one for each material, whose name beg
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -18,6 +17,7 @@ from whiteline.absorber import Absorber, find_absorbers
 from whiteline.calculators.interface import Calculator, Outcome
 from whiteline.errors import WhitelineError
 from whiteline.fingerprint import calculation_id
+from whiteline.provenance import content_checksum
 from whiteline.settings import Settings
 from whiteline.status import Check, Status
 from whiteline.workflows.benchmark.definition import Benchmark
@@ -232,4 +232,4 @@ def site_identity(absorber: Absorber, code: str, parameters: Mapping[str, Any]) 
 
 def file_checksum(path: Path) -> str:
     """Return the checksum of a file as site files and provenance records have it."""
-    return f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+    return content_checksum(path.read_bytes())

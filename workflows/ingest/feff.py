@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from whiteline.absorber import Absorber
-from whiteline.calculators.feff.eels import read_eels
-from whiteline.calculators.feff.spectra import spectrum_from_xmu
+from whiteline.broadening import BroadeningRecord, Lorentzian, Origin
+from whiteline.calculators.feff.eels import EelsTable, read_eels
+from whiteline.calculators.feff.spectra import spectrum_from_loss, spectrum_from_xmu
 from whiteline.calculators.feff.xmu import XmuTable, read_xmu
 from whiteline.calculators.interface import Outcome
 from whiteline.database.ingest import Folder, IngestOptions, Skipped
@@ -19,7 +20,6 @@ from whiteline.spectrum import Spectrum
 from whiteline.status import Check
 from whiteline.structures import element_symbol
 from whiteline.workflows.ingest.feff_input import FeffInput, read_feff_input
-from whiteline.workflows.ingest.feff_loss import spectrum_from_loss
 from whiteline.workflows.ingest.nearby import REACH, find_structures, matching_site
 from whiteline.workflows.ingest.run_document import Run, RunResult, failed, outcome_of
 from whiteline.workflows.ingest.staging import RunFiles, select
@@ -110,12 +110,18 @@ def _outcome(folder: Path, given: FeffInput, table: XmuTable | None, problem: st
             spectrum, version = spectrum_from_xmu(table), table.version
         else:
             loss = next((folder / name for name in _LOSSES if (folder / name).is_file()), None)
-            spectrum = None if loss is None else spectrum_from_loss(read_eels(loss))
+            spectrum = None if loss is None else _loss_alone(read_eels(loss))
     except (InputError, ParseError) as error:
         return failed(str(error))
     if spectrum is None:
         return failed(f"{folder} holds no xmu.dat or eels.dat: FEFF stopped before the spectrum{_last_words(folder)}")
     return outcome_of(spectrum, [_scf_check(folder, given)], version=version)
+
+
+def _loss_alone(table: EelsTable) -> Spectrum:
+    """Return an energy-loss spectrum without the xmu.dat of its run, on the six digits of energy that eels.dat has."""
+    width = BroadeningRecord(Lorentzian(table.core_hole_width), Origin.LIFETIME, applied_by="FEFF")
+    return spectrum_from_loss(table, table.data[:, 0], width)
 
 
 def _scf_check(folder: Path, given: FeffInput) -> Check:

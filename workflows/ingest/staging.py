@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from tempfile import TemporaryDirectory
 from whiteline.database.ingest import Folder, Limits
 from whiteline.database.ingest.limits import PACKED_SUFFIXES, check_file, check_lines, read_bytes, unpacked_name
 from whiteline.errors import ParseError
+from whiteline.provenance import content_checksum
 from whiteline.workflows.kept_files import may_be_kept
 
 __all__ = ["RunFiles", "select"]
@@ -62,10 +62,7 @@ class RunFiles:
 
     def checksums(self, limits: Limits) -> dict[str, str]:
         """Return the checksum of the content of each file, by its path."""
-        return {
-            str(origin): f"sha256:{hashlib.sha256(read_bytes(origin, limits)).hexdigest()}"
-            for origin in self.origins.values()
-        }
+        return {str(origin): content_checksum(read_bytes(origin, limits)) for origin in self.origins.values()}
 
     def raw(self, limits: Limits) -> dict[str, bytes]:
         """Return the content of the files that may be kept beside the spectrum, and are small enough, unpacked."""
