@@ -286,7 +286,7 @@ class MongoStore:
     ) -> tuple[list[str], Float[Array, "spectrum energy"]]:
         """Return ids and raw powder intensities on a common axis, shape (n_spectrum, n_energy)."""
         axis = check_grid(grid)
-        condition = {"$and": [{"n_points": {"$gt": 0}}, filter_of(query)]}
+        condition = {**filter_of(query), "n_points": {"$gt": 0}}
         ids = self._find_ids(query, condition)
         place = {spectrum_id: i for i, spectrum_id in enumerate(ids)}
         fields = {"grid": 1, "weights": 1, "components": 1}

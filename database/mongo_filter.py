@@ -38,17 +38,18 @@ def facts(parameters: Mapping[str, Any], prefix: str = "") -> Iterator[dict[str,
 
 
 def filter_of(query: SpectrumQuery) -> dict[str, Any]:
-    """Return the filter on the collection of spectra."""
+    """Return the filter on the collection of spectra.
+
+    Conditions stand side by side as far as each has a field of its own: servers that only speak MongoDB's protocol look
+    for an index there, but not below `$and` and not for `$all`.
+    """
     clauses: list[dict[str, Any]] = [
         {name: getattr(query, name)} for name in EXACT_FIELDS if getattr(query, name) is not None
     ]
     if query.statuses:
         clauses.append({"status": {"$in": [status.value for status in query.statuses]}})
-    for symbols, operator in (
-        (query.elements_all, "$all"),
-        (query.elements_any, "$in"),
-        (query.elements_none, "$nin"),
-    ):
+    clauses.extend({"elements": symbol} for symbol in query.elements_all)
+    for symbols, operator in ((query.elements_any, "$in"), (query.elements_none, "$nin")):
         if symbols:
             clauses.append({"elements": {operator: list(symbols)}})
     if query.created_after is not None:
@@ -59,7 +60,14 @@ def filter_of(query: SpectrumQuery) -> dict[str, Any]:
         # Ids are hexadecimal, so that every continuation sorts before the letter g.
         clauses.append({"_id": {"$gte": query.id_prefix, "$lt": f"{query.id_prefix}g"}})
     clauses.extend(_on_parameter(condition) for condition in query.conditions)
-    return {"$and": clauses} if clauses else {}
+    merged: dict[str, Any] = {}
+    others = []
+    for clause in clauses:
+        if clause.keys() & merged.keys():
+            others.append(clause)
+        else:
+            merged |= clause
+    return merged | ({"$and": others} if others else {})
 
 
 def sort_of(query: SpectrumQuery) -> list[tuple[str, int]]:
