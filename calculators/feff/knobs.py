@@ -15,7 +15,7 @@ _RADII = (
     Knob("scf_radius", (3.0, 4.0, 5.0, 6.0, 7.0, 8.0), "Å"),
     Knob("fms_radius", (4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0), "Å"),
 )
-_L_MAX = Knob("l_max", (2, 3, 4, 5))
+_L_MAX = Knob("l_max", (2, 3, 4, 5, 6))
 
 
 def find_knobs(parameters: FeffParameters) -> tuple[Knob, ...]:
