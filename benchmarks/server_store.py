@@ -154,6 +154,7 @@ def _best_ms(act: Any) -> float:
 
 def _size(address: str, database: str, n: int) -> int | None:
     """Return the bytes that the server says a document takes with its indexes, None if it does not say."""
+    client: Any
     with pymongo.MongoClient(address) as client:
         found = client[database].command("dbStats")
     total = found.get("storageSize", 0) + found.get("indexSize", 0)
@@ -167,6 +168,7 @@ def main() -> None:
     parser.add_argument("--n-maggma", type=int, default=100_000)
     parser.add_argument("--uri", help="a server without a database in its address")
     arguments = parser.parse_args()
+    client: Any
     with server(arguments.uri) as (address, name):
         with pymongo.MongoClient(address) as client:
             for database in (OURS, THEIRS):
