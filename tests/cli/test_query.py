@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from whiteline.cli.tables import make_console, make_table
 from whiteline.database import open_store
 from whiteline.status import Status
 
@@ -184,3 +185,18 @@ def test_a_file_holds_the_columns_asked_for(whiteline: Command, ids: dict[str, s
         rows = [tuple(row.values()) for row in read(path).to_pylist()]
     assert rows == [(name, 2.7) for name in sorted(ids.values())]
     assert [each.name for each in Path.cwd().glob("*table*")] == [path.name]
+
+
+def test_a_control_character_in_a_name_is_shown_and_not_sent_to_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    console = make_console()
+    table = make_table("source")
+    table.add_row("scan\x1b]0;title\x07.xdi")
+    console.print(table)
+    console.print("skipped: \x9b31m.xdi\ttwo\nlines")
+    out = capsys.readouterr().out
+    assert "scan\ufffd]0;title\ufffd.xdi" in out
+    assert "skipped: \ufffd31m.xdi" in out
+    assert out.endswith("two\nlines\n")
+    assert not {"\x1b", "\x07", "\x9b"} & set(out)

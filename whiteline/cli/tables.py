@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Literal
+from typing import Any, Final, Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -12,7 +12,16 @@ from rich.text import Text
 
 __all__ = ["make_console", "make_table", "status_text"]
 
+# Control characters but newline and tab, C0, DEL and C1: a terminal would obey those in a foreign name.
+_CONTROLS: Final = {code: "\ufffd" for code in (*range(32), 127, *range(128, 160)) if chr(code) not in "\n\t"}
 _COLOURS = {"converged": "green", "unconverged": "yellow", "failed": "red"}
+
+
+class _Console(Console):
+    """A console that shows control characters in text instead of sending them."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(text.translate(_CONTROLS), **options)
 
 
 def make_console(*, is_error: bool = False) -> Console:
@@ -23,7 +32,7 @@ def make_console(*, is_error: bool = False) -> Console:
     Args:
         is_error: Write to standard error.
     """
-    console = Console(stderr=is_error, markup=False, emoji=False, highlight=False)
+    console = _Console(stderr=is_error, markup=False, emoji=False, highlight=False)
     if not console.is_terminal:
         console.width = 160
     return console

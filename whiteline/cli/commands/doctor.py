@@ -200,7 +200,7 @@ def _gpu() -> Finding:
         torch_version = version("torch")
     except PackageNotFoundError:
         return Finding("GPU", False, "no torch", remedy)
-    import torch  # type: ignore[import-not-found]  # optional
+    import torch
 
     if torch.cuda.is_available():
         return Finding("GPU", True, f"{torch.cuda.get_device_name(0)}, torch {torch_version}")
