@@ -38,6 +38,7 @@ class Settings(BaseSettings):
         vasp_potcars: Folder with VASP's POTCAR files as pymatgen lays them out; None takes pymatgen's own setting.
         timeout: Longest wall time of one run of a code [s].
         data: Folder with large reference data and pretrained models, if there is one.
+        models: Folder of models: those trained here are kept in it, and pretrained weights are looked for below it.
     """
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True)
@@ -57,8 +58,9 @@ class Settings(BaseSettings):
     vasp_potcars: Path | None = None
     timeout: float = Field(default=24 * 3600.0, gt=0, le=_LONGEST_TIMEOUT)
     data: Path | None = None
+    models: Path = Field(default_factory=lambda: user_data_path("whiteline") / "models")
 
-    @field_validator("run_directory", "data", "pseudo_directory", "exciting_species", "vasp_potcars")
+    @field_validator("run_directory", "data", "models", "pseudo_directory", "exciting_species", "vasp_potcars")
     @classmethod
     def _expand_user(cls, value: Path | None) -> Path | None:
         return value.expanduser() if value else None

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 
-from whiteline.errors import ParameterError
+from whiteline.splitting import SPLITS, check_fractions, cut_row, order_by_hash, parse_fractions
 
 __all__ = ["SPLITS", "Split", "SplitBy"]
-
-SPLITS: Final = ("train", "val", "test")
 
 
 class SplitBy(StrEnum):
@@ -45,11 +42,7 @@ class Split:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        given = self.fractions
-        if len(given) != len(SPLITS) or not all(0 <= f <= 1 for f in given) or abs(sum(given) - 1) > 1e-9:
-            raise ParameterError(
-                f"a split has three fractions from 0 to 1 that sum to 1, for {', '.join(SPLITS)}, got {given}"
-            )
+        check_fractions(self.fractions)
 
     @classmethod
     def parse(cls, text: str, *, by: str = "formula", seed: int = 0) -> Split:
@@ -63,10 +56,7 @@ class Split:
         """
         from whiteline.database.query_values import member
 
-        try:
-            fractions: Any = tuple(float(part) for part in text.split(","))
-        except ValueError as error:
-            raise ParameterError(f"expected fractions such as 0.8,0.1,0.1, got {text!r}") from error
+        fractions = parse_fractions(text)
         return cls(member(SplitBy, by), fractions, seed)
 
     def assign(self, sizes: Mapping[str, int]) -> dict[str, str]:
@@ -75,30 +65,8 @@ class Split:
         >>> sorted(Split(seed=1).assign({"TiO2": 5, "FeO": 3, "NiO": 2}).items())
         [('FeO', 'train'), ('NiO', 'val'), ('TiO2', 'test')]
         """
-        groups = sorted(sizes, key=self._order)
-        middles, before = [], 0
-        for group in groups:
-            middles.append((before + sizes[group] / 2) / max(1, sum(sizes.values())))
-            before += sizes[group]
-        end_train, end_val = self._cuts(middles)
-        return {
-            group: SPLITS[0] if i < end_train else SPLITS[1] if i < end_val else SPLITS[2]
-            for i, group in enumerate(groups)
-        }
-
-    def _cuts(self, middles: Sequence[float]) -> tuple[int, int]:
-        """Return where the validation and the test set begin; none that is wanted is empty if groups suffice."""
-        train, val, test = (fraction > 0 for fraction in self.fractions)
-        end_train = sum(middle < self.fractions[0] for middle in middles)
-        end_val = sum(middle < self.fractions[0] + self.fractions[1] for middle in middles) if test else len(middles)
-        if train + val + test <= len(middles):
-            end_val = min(end_val, len(middles) - test)
-            end_train = max(train, min(end_train, end_val - val))
-            end_val = max(end_val, end_train + val)
-        return end_train, end_val
-
-    def _order(self, group: str) -> str:
-        return hashlib.sha256(f"{self.seed}\n{group}".encode()).hexdigest()
+        groups = order_by_hash(sizes, seed=self.seed)
+        return dict(zip(groups, cut_row([sizes[group] for group in groups], self.fractions), strict=True))
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready dictionary."""

@@ -8,7 +8,7 @@ from html import escape
 from typing import Any, Final
 
 from whiteline.workflows.benchmark.figures import CODE_NAMES
-from whiteline.workflows.benchmark.markup import figure, number, page, section, table
+from whiteline.markup import figure, number, page, section, table
 
 __all__ = ["make_page"]
 

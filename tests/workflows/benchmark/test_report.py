@@ -17,7 +17,7 @@ from whiteline.workflows.benchmark import (
     run_benchmark,
     write_report,
 )
-from whiteline.workflows.benchmark.markup import number, table
+from whiteline.markup import number, table
 from whiteline.workflows.benchmark.report import make_report_folder
 
 from .conftest import WriteBenchmark
