@@ -92,8 +92,9 @@ def _read_photon(path: Path) -> Photon:
         if isinstance(error, ParseError):
             raise
         raise ParseError(f"{path} is not a photon file, or cut off: expected cartesian x y z, and an energy") from error
-    if not np.any((x, y, z)):
-        raise ParseError(f"{path}: the electric field has no direction")
+    length = np.linalg.norm((x, y, z))
+    if not (np.isfinite(length) and length > 0):
+        raise ParseError(f"{path}: the electric field {x:g} {y:g} {z:g} has no direction: write it again")
     return Photon(lines[0][0], (x, y, z))
 
 

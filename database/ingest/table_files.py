@@ -72,7 +72,12 @@ class TableReader:
             raise _damaged(path, error) from error
         with file:
             description = _fitting(path, names, load_descriptions(self._own))
-            _check_size(file.metadata, description.needed, path, options.limits)
+            try:
+                _check_size(file.metadata, description.needed, path, options.limits)
+            except ParseError:
+                raise
+            except damage as error:
+                raise _damaged(path, error) from error
             structures = _Structures(path, description, options)
             inputs = {str(path): _checksum(path), **structures.inputs}
             number = 0

@@ -169,7 +169,7 @@ def _field(log: XanesLog) -> tuple[float, float, float]:
     """Return the direction of the field in Cartesian axes."""
     vector = np.array(log.field) if log.is_cartesian else np.array(log.field) @ log.lattice
     norm = float(np.linalg.norm(vector))
-    if not norm > 0:
+    if not (np.isfinite(norm) and norm > 0):
         raise ParseError("the electric field has no direction: the output is damaged")
     x, y, z = (round(float(component), 6) + 0.0 for component in vector / norm)
     return (x, y, z)

@@ -15,9 +15,10 @@ from whiteline.absorber import Absorber, find_absorbers
 from whiteline.calculators.kpoints import BOHR
 from whiteline.calculators.ocean import OceanCalculator, OceanParameters
 from whiteline.calculators.ocean.cards import read_cards, to_paths, write_cards
+from whiteline.calculators.ocean.photons import read_photons
 from whiteline.calculators.parameters import build_parameters, load_preset
 from whiteline.edges import Edge
-from whiteline.errors import InputError, MissingDependencyError
+from whiteline.errors import InputError, MissingDependencyError, ParseError
 
 RADIUS = 5.0  # Å; several shells
 
@@ -370,3 +371,10 @@ def test_the_photon_file_is_that_of_the_sample_but_for_its_blanks(data: Path, cu
     ours = [line.split() for line in calculator().inputs(Absorber(cube, 0, Edge.K))["photon1"].splitlines()]
     assert [row[0] for row in ours[:5]] == [row[0] for row in real[:5]]
     assert [len(row) for row in ours] == [len(row) for row in real]  # the directions and the energy differ
+
+
+@pytest.mark.parametrize("field", ["0 0 0", "inf 0 0", "nan 0 1"])
+def test_a_photon_file_whose_field_has_no_direction_is_refused(field: str, tmp_path: Path) -> None:
+    (tmp_path / "photon1").write_text(f"dipole\ncartesian {field}\nend\ncartesian 0 1 0\nend\n4966.0\n")
+    with pytest.raises(ParseError, match="photon1: the electric field .* has no direction"):
+        read_photons(tmp_path)

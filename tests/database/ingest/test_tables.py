@@ -163,6 +163,17 @@ def test_a_row_that_unpacks_to_far_more_than_its_file_is_refused(store: Spectrum
     assert ingest_with([path], store, file_readers=[TableReader()]).n_taken == 2
 
 
+def test_a_column_name_that_is_no_text_is_refused(store: SpectrumStore, tmp_path: Path) -> None:
+    content = write(tmp_path / "pool.parquet", POOL).read_bytes()
+    name, reasons = b"m3gnet_features", []
+    places = [i for i in range(len(content)) if content.startswith(name, i)]
+    for i, place in enumerate(places):
+        path = tmp_path / f"damaged-{i}.parquet"
+        path.write_bytes(content[:place] + b"\xe7" + content[place + 1 :])
+        reasons += [one.reason for one in ingest_with([path], store, file_readers=[TableReader()]).skipped]
+    assert any("is no whole Parquet file ('utf-8' codec" in reason for reason in reasons)
+
+
 def test_formula_and_space_group_are_stored_as_queries_ask_for_them(store: SpectrumStore, tmp_path: Path) -> None:
     columns = sites(1, formula="Cu2O2", chemsys="Cu-O", spacegroup="C2/c")
     report = ingest_with([write(tmp_path / "s.parquet", columns)], store, file_readers=[TableReader()])
