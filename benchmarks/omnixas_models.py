@@ -18,7 +18,6 @@ values stand beside it and belong to another. Writes benchmarks/results/omnixas_
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import os
 import platform
@@ -30,16 +29,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from pymatgen.core import Structure
+from copper_samples import PUBLISHED_ENCODER, read_copper
 
 from whiteline.models.architectures import PUBLISHED_WIDTHS, Architecture, ResidualMLP, XASBlock
 from whiteline.models.evaluation import compare_errors
-from whiteline.models.features import make_encoder
 from whiteline.models.metrics import eta, mse
 from whiteline.models.model import SpectrumModel
 from whiteline.models.samples import Samples
 from whiteline.models.splits import SplitKind, split_samples, subset_samples
-from whiteline.models.table_files import read_column
 from whiteline.models.tables import read_samples
 from whiteline.models.training import Hardware, TrainingParameters, fit
 from whiteline.models.transfer import finetune, transfer
@@ -183,14 +180,10 @@ def _curve(
 
 def measure_copper(data: Path, members: Sequence[int], say: Callable[[str], None]) -> dict[str, Any]:
     """Return models of copper on the authors' own parts."""
-    table = data / "omnixas" / "cu_feff_sites.parquet"
-    samples = read_samples(table, unit="bohr2")
-    labels = np.array(read_column(table, "split"))
-    with gzip.open(data / "omnixas" / "cu_structures.json.gz", "rt", encoding="utf-8") as file:
-        structures = {name: Structure.from_dict(value) for name, value in json.load(file).items()}
     rows = []
-    for encoder_name, kinds in (("m3gnet:gc_3", ("recipe", "ours")), ("m3gnet+chgnet", ("ours",))):
-        encoded = _encode(samples, structures, encoder_name)
+    for encoder_name, kinds in ((PUBLISHED_ENCODER, ("recipe", "ours")), ("m3gnet+chgnet", ("ours",))):
+        encoded, named = read_copper(data, encoder_name)
+        labels = np.array(named)
         validation = encoded.select(labels == "val")
         for with_outliers in (False, True):
             whole = encoded.select((labels == "train") | (with_outliers & (labels == "outlier")))
@@ -218,20 +211,6 @@ def measure_copper(data: Path, members: Sequence[int], say: Callable[[str], None
         row["over_recipe"] = row["median_mse"] / base["median_mse"]
         row["ensemble_over_recipe"] = row["ensemble_median_mse"] / base["median_mse"]
     return {"rows": rows}
-
-
-def _encode(samples: Samples, structures: dict[str, Structure], name: str) -> Samples:
-
-    encoder = make_encoder(name)
-    materials = list(dict.fromkeys(samples.materials))
-    rows: dict[str, list[int]] = {material: [] for material in materials}
-    for i, material in enumerate(samples.materials):
-        rows[material].append(i)
-    found = encoder.encode([structures[m] for m in materials], [[samples.sites[i] for i in rows[m]] for m in materials])
-    features = np.empty((len(samples), encoder.n_features), dtype=np.float32)
-    for material, values in zip(materials, found, strict=True):
-        features[rows[material]] = values
-    return samples.with_features(features, encoder=encoder.id)
 
 
 def _published_block(name: str) -> XASBlock:

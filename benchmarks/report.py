@@ -178,10 +178,151 @@ def series() -> str:
     return "\n".join(lines)
 
 
+def costs() -> str:
+    """Return the table of converged and of fixed parameters."""
+    lines = [
+        "| crystal, edge | parameters | 1 − ρ | area | shift (eV) | within the tolerance | time | tight takes |",
+        "|---|---|--:|--:|--:|---|--:|--:|",
+    ]
+    for row in load("feff_convergence")["rows"]:
+        converged, fixed = row["converged"], dict(row["fixed"])
+        tight = fixed.pop("tight")["seconds"]
+        name = row["name"].removesuffix(f" {row['edge']}")
+        lines.append(
+            _cost(f"{name}, {row['absorber']} {row['edge']}", f"{converged['status']}: {converged['words']}", converged, tight)
+        )
+        lines += [_cost("", label, each, tight) for label, each in fixed.items()]
+        lines.append(
+            f"| | all {converged['n_rungs']} points of the series | | | | | {converged['series_seconds']:.0f} s "
+            f"| {converged['series_cheaper_than_tight']:.1f} × |"
+        )
+    return "\n".join(lines)
+
+
+def _cost(name: str, label: str, row: dict[str, Any], tight: float) -> str:
+    return (
+        f"| {name} | {label} | {row['one_minus_spearman']:.4f} | {row['area_difference']:.4f} | {row['shift_ev']:+.2f} "
+        f"| {'yes' if row['is_within_tolerance'] else 'no'} | {row['seconds']:.0f} s | {tight / row['seconds']:.0f} × |"
+    )
+
+
+def ingested() -> str:
+    """Return the table of files that others made."""
+    lines = ["| below the data folder | taken | the same again | skipped |", "|---|---|--:|---|"]
+    for row in load("ingest_samples")["rows"]:
+        files = "".join(f", {n} `{pattern}`" for pattern, n in row["files"].items())
+        taken = "; ".join(f"{n:,} {what}" for what, n in row["taken"].items())
+        skipped = "; ".join(f"{one['source']}: {one['reason'].partition(': expected')[0]}" for one in row["skipped"])
+        lines.append(f"| `{row['name']}`{files} | {taken} | {row['n_present']} | {skipped or '–'} |")
+    return "\n".join(lines)
+
+
+def million() -> str:
+    """Return what a million spectra come to."""
+    r = load("million_spectra")
+    inserts = f"{r['inserts_per_s']:,} inserts/s, " if "inserts_per_s" in r else ""
+    return "\n".join(
+        [
+            f"- {r['n']:,} spectra of 141 points: {inserts}{r['bytes_per_spectrum']:,} bytes a spectrum with "
+            "structure, record and indexes; peak memory of the process that inserts, reads and searches "
+            f"{r['peak_memory_mb'] / 1e3:.1f} GB.",
+            f"- Ten queries of 50 rows: {min(r['queries_ms'].values()):.1f} to {max(r['queries_ms'].values()):.1f} ms.",
+            f"- {r['matrix_rows']:,} as one matrix: {r['matrix_s']:.2f} s, "
+            f"{r['matrix_s'] / r['plain_file_s']:.1f} times what `np.load` takes for the same numbers.",
+            f"- The index for searches is made in {r['first_search_with_index_s']:.0f} s; then a search takes "
+            f"{r['search_median_ms']} ms (median; at most {r['search_max_ms']} ms).",
+        ]
+    )
+
+
+def search() -> str:
+    """Return the table of searches."""
+    r = load("spectrum_search")
+    lines = [
+        f"| metric, {r['n']:,} spectra | top 10 as by brute force | the right one in the top 5 | search, median |",
+        "|---|--:|--:|--:|",
+    ]
+    for metric, recall in r["recall"].items():
+        found, time = r["held_out"][metric]["of_its_absorber"]["top_5"], r["search_ms"][metric]["all"]["median"]
+        lines.append(f"| {metric} | {100 * recall['equal_lists']:.1f} % | {100 * found:.1f} % | {time:.0f} ms |")
+    lines += ["", f"The index takes {r['index_bytes_per_spectrum'] / 1e3:.1f} kB a spectrum."]
+    return "\n".join(lines)
+
+
+def server() -> str:
+    """Return the table of stores in a server."""
+    r = load("server_store")
+    lines = [
+        f"| {r['server']} | inserts/s | ten queries of 50 rows | as one matrix, rows/s | bytes a spectrum |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    for name in ("whiteline", "maggma MongoStore"):
+        row = r[name]
+        times = sorted(row["queries_ms"].values())
+        lines.append(
+            f"| {name}, {row['n']:,} spectra | {row['inserts_per_s']:,} | {times[0]:.1f} to {times[-1]:,.0f} ms, "
+            f"median {(times[4] + times[5]) / 2:.0f} ms | {row['matrix_rows_per_s']:,} "
+            f"| {row['bytes_per_spectrum']:,} |"
+        )
+    return "\n".join(lines)
+
+
+def featurisation() -> str:
+    """Return the table of encoders beside other evaluations of the same networks."""
+    r = load("featurisation")
+    parity = r["deviation_from_published_64"]
+    lines = ["| evaluation, one structure of copper at a time unless said | structures per CPU second |", "|---|--:|"]
+    lines += [f"| {name} | {speed:.0f} |" for name, speed in r["structures_per_cpu_second"].items()]
+    here, stock = parity["here"], parity["matgl as released"]
+    lines += [
+        "",
+        f"Structures have {r['mean_atoms']:.0f} atoms on average; M3GNet here is {r['ratio_to_matgl']:.1f} times as "
+        f"fast as matgl's own evaluation. Its 64 features differ from the published ones of {here['n_sites']} copper "
+        f"sites by at most {here['largest']:.1e} of the largest feature of a site (median {here['median']:.1e}); those "
+        f"of matgl {r['versions']['matgl']} with the same weights by {stock['largest']:.1f} "
+        f"(median {stock['median']:.1e}, {stock['n_sites']} sites).",
+    ]
+    return "\n".join(lines)
+
+
+def splits() -> str:
+    """Return the table of η by split."""
+    results = load("model_splits")
+    lines = [
+        "| split | " + " | ".join(f"η, {name} ({n:,} spectra)" for name, n in results["n"].items()) + " |",
+        "|---|" + "--:|" * len(results["n"]),
+    ]
+    for row in results["rows"]:
+        cells = []
+        for etas in row["eta"].values():
+            mean = sum(etas) / len(etas)
+            spread = (sum((eta - mean) ** 2 for eta in etas) / max(1, len(etas) - 1)) ** 0.5
+            cells.append(f"{mean:.1f} ± {spread:.1f}" if len(etas) > 1 else f"{mean:.1f} (no seed)")
+        lines.append(f"| `{row['split']}` | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def bands() -> str:
+    """Return the table of what bands hold."""
+    results = load("model_splits")
+    lines = ["| band | raw spread holds | scaled holds |", "|---|--:|--:|"]
+    for i, level in enumerate(results["levels"]):
+        cells = []
+        for name in ("raw", "scaled"):
+            shares = [100 * each[name][i] for each in results["bands"]]
+            cells.append(f"{min(shares):.0f} to {max(shares):.0f} %")
+        lines.append(f"| {100 * level:.0f} % | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 # The blocks of each document.
 DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"reference": reference, "presets": presets, "overhead": overhead, "store": store},
-    "docs/convergence.md": {"series": series},
+    "docs/convergence.md": {"series": series, "costs": costs},
+    "docs/database.md": {"ingested": ingested, "million": million, "search": search, "server": server},
+    "docs/evaluation.md": {"bands": bands},
+    "docs/training-data.md": {"splits": splits},
+    "docs/features.md": {"featurisation": featurisation},
     "docs/engines.md": {"examples": examples, "writing": writing, "published": published},
 }
 

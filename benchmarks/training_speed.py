@@ -21,7 +21,6 @@ Writes benchmarks/results/training_speed.json.
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import os
 import platform
@@ -35,21 +34,18 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
-from pymatgen.core import Structure
+from copper_samples import PUBLISHED_ENCODER, read_copper
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from whiteline.models.architectures import PUBLISHED_WIDTHS, Architecture, ResidualMLP, XASBlock
-from whiteline.models.features import make_encoder
 from whiteline.models.samples import Samples
 from whiteline.models.splits import split_samples
-from whiteline.models.tables import read_samples
 from whiteline.models.training import EpochReport, Hardware, TrainingParameters, fit
 
 RESULTS = Path(__file__).parent / "results" / "training_speed.json"
 WIDTHS = PUBLISHED_WIDTHS["Cu feff"]
-# The publication has cross-sections in square bohr times 1000.
-BOHR2_IN_MBARN = 28.00285
+SCALE = 1000.0  # the publication learns a thousand times the cross-section in square bohr
 PUBLISHED_EPOCHS, PUBLISHED_PATIENCE, PUBLISHED_CHECK = 1000, 25, 2
 
 
@@ -119,34 +115,20 @@ class PublishedModule(lightning.LightningModule):
         return torch.optim.Adam(self.parameters(), lr=1e-3)
 
 
-def read_copper(data: Path, encoder_name: str, n_samples: int | None) -> tuple[Samples, Samples]:
+def read_parts(data: Path, encoder: str, n_samples: int | None) -> tuple[Samples, Samples]:
     """Return training and validation part, encoded."""
-    samples = read_samples(data / "omnixas" / "cu_feff_sites.parquet")
-    with gzip.open(data / "omnixas" / "cu_structures.json.gz", "rt", encoding="utf-8") as file:
-        stored = json.load(file)
+    samples, _ = read_copper(data, encoder)
     if n_samples is not None:
-        chosen = np.random.default_rng(0).permutation(len(samples))[:n_samples]
-        samples = samples.select(np.sort(chosen))
-    name, _, blocks = encoder_name.partition(":")
-    encoder = make_encoder(name, blocks=blocks.split(",") if blocks else None)
-    materials = list(dict.fromkeys(samples.materials))
-    rows = {material: [i for i, each in enumerate(samples.materials) if each == material] for material in materials}
-    # Ids of this table are MATERIAL-SITE-…
-    sites = [[int(samples.ids[i].removeprefix(f"{each}-").split("-")[0]) for i in rows[each]] for each in materials]
-    features = np.zeros((len(samples), encoder.n_features), dtype=np.float32)
-    structures = (Structure.from_dict(stored[material]) for material in materials)
-    for material, structure, wanted in zip(materials, structures, sites, strict=True):
-        features[rows[material]] = encoder.encode([structure], [wanted])[0]
-    samples = samples.with_features(features, encoder=encoder.id)
+        samples = samples.select(np.sort(np.random.default_rng(0).permutation(len(samples))[:n_samples]))
     train, validation, _ = split_samples(samples, fractions=(0.8, 0.2, 0.0)).parts(samples)
     return train, validation
 
 
-def run_published(train: Samples, validation: Samples, scale: float, max_epochs: int) -> Curve:
+def run_published(train: Samples, validation: Samples, max_epochs: int) -> Curve:
     """Return the curve of the published recipe."""
     lightning.seed_everything(0, verbose=False)
     sets = [
-        TensorDataset(torch.from_numpy(part.features), torch.from_numpy((part.spectra * scale).astype(np.float32)))
+        TensorDataset(torch.from_numpy(part.features), torch.from_numpy((part.spectra * SCALE).astype(np.float32)))
         for part in (train, validation)
     ]
     curve = Curve()
@@ -171,7 +153,6 @@ def run_published(train: Samples, validation: Samples, scale: float, max_epochs:
 def run_ours(
     train: Samples,
     validation: Samples,
-    scale: float,
     *,
     architecture: Architecture,
     parameters: TrainingParameters,
@@ -193,7 +174,7 @@ def run_ours(
         on_epoch=note,
     )
     # Losses are in the scale of the network.
-    square = (float(model.scaling.scales[0]) * scale) ** 2
+    square = (float(model.scaling.scales[0]) * SCALE) ** 2
     curve.rows = [(epoch, cpu, wall, error * square) for epoch, cpu, wall, error in curve.rows]
     return curve
 
@@ -201,7 +182,7 @@ def run_ours(
 def main() -> None:
     """Run all, write and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--encoder", default="m3gnet:gc_3", help="NAME or NAME:BLOCK,BLOCK")
+    parser.add_argument("--encoder", default=PUBLISHED_ENCODER, help="NAME or NAME:BLOCK,BLOCK")
     parser.add_argument("--n-samples", type=int, help="a short trial with some of the samples")
     parser.add_argument("--max-epochs", type=int, default=PUBLISHED_EPOCHS, help="of the published recipe")
     parser.add_argument("--epochs", type=int, nargs="+", default=[25, 50, 100], help="of ours, a run each")
@@ -209,9 +190,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", module="lightning")
-    train, validation = read_copper(Path(os.environ["WHITELINE_DATA"]), options.encoder, options.n_samples)
-    scale = 1000 / BOHR2_IN_MBARN
-    published = run_published(train, validation, scale, options.max_epochs)
+    train, validation = read_parts(Path(os.environ["WHITELINE_DATA"]), options.encoder, options.n_samples)
+    published = run_published(train, validation, options.max_epochs)
     target = min(row[3] for row in published.rows)
     common: dict[str, Any] = {"loss": "mse"}
     same_loop = TrainingParameters(
@@ -236,7 +216,7 @@ def main() -> None:
     )
     rows = {"published recipe": {**published.summary(len(train)), "to_target": published.until(target)}}
     for name, (architecture, parameters, n_member) in runs.items():
-        curve = run_ours(train, validation, scale, architecture=architecture, parameters=parameters, n_member=n_member)
+        curve = run_ours(train, validation, architecture=architecture, parameters=parameters, n_member=n_member)
         rows[name] = {**curve.summary(len(train), n_member), "to_target": curve.until(target)}
         print(name, json.dumps(rows[name]))
     results = {

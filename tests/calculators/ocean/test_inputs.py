@@ -376,5 +376,5 @@ def test_the_photon_file_is_that_of_the_sample_but_for_its_blanks(data: Path, cu
 @pytest.mark.parametrize("field", ["0 0 0", "inf 0 0", "nan 0 1"])
 def test_a_photon_file_whose_field_has_no_direction_is_refused(field: str, tmp_path: Path) -> None:
     (tmp_path / "photon1").write_text(f"dipole\ncartesian {field}\nend\ncartesian 0 1 0\nend\n4966.0\n")
-    with pytest.raises(ParseError, match="photon1: the electric field .* has no direction"):
+    with pytest.raises(ParseError, match=r"photon1: the electric field .* has no direction"):
         read_photons(tmp_path)
