@@ -189,7 +189,12 @@ def costs() -> str:
         tight = fixed.pop("tight")["seconds"]
         name = row["name"].removesuffix(f" {row['edge']}")
         lines.append(
-            _cost(f"{name}, {row['absorber']} {row['edge']}", f"{converged['status']}: {converged['words']}", converged, tight)
+            _cost(
+                f"{name}, {row['absorber']} {row['edge']}",
+                f"{converged['status']}: {converged['words']}",
+                converged,
+                tight,
+            )
         )
         lines += [_cost("", label, each, tight) for label, each in fixed.items()]
         lines.append(

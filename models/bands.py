@@ -9,7 +9,7 @@ from typing import Any, Final, Self, TypeAlias
 import numpy as np
 from jaxtyping import Float
 
-from whiteline.errors import InputError
+from whiteline.models.conformal import conformal_quantiles
 
 __all__ = ["LEVELS", "Bands"]
 
@@ -62,20 +62,15 @@ class Bands:
             levels: Shares of the points, above 0 and below 1.
 
         Raises:
+            ParameterError: A level is not above 0 and below 1.
             InputError: There are too few samples for the largest level.
         """
         n_sample, n_energy = errors.shape
-        needed = int(np.ceil(1 / (1 - max(levels))))
-        if n_sample < needed:
-            raise InputError(f"a band of {max(levels):.0%} needs {needed} calibration spectra or more, got {n_sample}")
         floor = _FLOOR * float(np.sqrt(np.mean((errors / scales[:, None]) ** 2)))
         scores = np.abs(errors) / np.hypot(spreads, floor * scales[:, None] + np.finfo(float).tiny)
-        # The conformal quantile counts the spectrum to come as one more.
-        ranks = [min(1.0, np.ceil((n_sample + 1) * level) / n_sample) for level in levels]
-        if n_sample >= _PER_ENERGY:
-            factors = np.quantile(scores, ranks, axis=0, method="higher")
-        else:
-            factors = np.repeat(np.quantile(scores, ranks, method="higher")[:, None], n_energy, axis=1)
+        is_by_energy = n_sample >= _PER_ENERGY
+        quantiles = conformal_quantiles(scores, levels, is_by_energy=is_by_energy)
+        factors = quantiles if is_by_energy else np.repeat(quantiles[:, None], n_energy, axis=1)
         return cls(levels=np.array(levels), factors=factors, floor=floor, n_sample=n_sample)
 
     def half_widths(

@@ -6,14 +6,14 @@
     card.json               what it was made from
     delta/                  the model that this one corrects, if it does
 
-The format is read by `format_version`; a folder of an older version keeps loading.
+The format is read by `format_version`; a folder of an older version keeps loading. The checksums find what was cut off
+or edited; they are no signature, and whoever writes all files anew writes another model.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,7 +34,17 @@ from whiteline.models.domain import Domain
 from whiteline.models.model import Delta, SpectrumModel
 from whiteline.models.scaling import Channel, Conditions, Scaling
 
-__all__ = ["CARD", "CONFIG", "FORMAT_VERSION", "WEIGHTS", "load_model", "read_config", "save_model"]
+__all__ = [
+    "CARD",
+    "CONFIG",
+    "FORMAT_VERSION",
+    "WEIGHTS",
+    "files_of",
+    "load_model",
+    "read_card",
+    "read_config",
+    "save_model",
+]
 
 FORMAT_VERSION: Final = 1
 CONFIG: Final = "config.json"
@@ -43,6 +53,11 @@ DOMAIN: Final = "domain.safetensors"
 CARD: Final = "card.json"
 _DELTA: Final = "delta"
 _FORMAT: Final = "whiteline-model"
+# What a config may list: a name from elsewhere would make us read any file or device of the machine.
+_LISTED: Final = {WEIGHTS, DOMAIN, CARD}
+_KEYS: Final = {"sha256": str, "architecture": dict, "channels": list, "files": dict}
+# Checksum of the config without this key; folders from before there was one lack it.
+_OWN: Final = "config_sha256"
 _SCALING: Final = ("feature_mean", "feature_sd", "zeros", "zero_spreads", "offsets", "scales")
 
 
@@ -51,6 +66,7 @@ def save_model(model: SpectrumModel, folder: Path) -> Path:
 
     Raises:
         StoreError: The folder has something in it, or cannot be written.
+        InputError: The card holds something that JSON has no word for.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise StoreError(f"{folder} is not empty: a model is written into a folder of its own, name another")
@@ -62,7 +78,8 @@ def save_model(model: SpectrumModel, folder: Path) -> Path:
             _write(model, whole)
             if folder.exists():
                 folder.rmdir()
-            shutil.move(whole, folder)
+            # Fails where another process has put something there meanwhile; a move would go inside of it.
+            whole.rename(folder)
     except OSError as error:
         if isinstance(error, WhitelineError):
             raise
@@ -78,7 +95,13 @@ def _write(model: SpectrumModel, folder: Path) -> None:
     contents = {WEIGHTS: save_tensors(_as_tensors(model, arrays))}
     if model.domain is not None:
         contents[DOMAIN] = save_arrays(model.domain.to_arrays(), {"domain": json.dumps(model.domain.to_dict())})
-    contents[CARD] = (json.dumps(model.card.to_dict(), indent=1, allow_nan=False) + "\n").encode()
+    try:
+        contents[CARD] = (json.dumps(model.card.to_dict(), indent=1, allow_nan=False) + "\n").encode()
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"the card of the model cannot be written as JSON ({error}): give it texts, finite numbers, lists and "
+            "dictionaries of these"
+        ) from error
     if model.delta is not None:
         save_model(model.delta.source, folder / _DELTA)
     config = {
@@ -102,6 +125,7 @@ def _write(model: SpectrumModel, folder: Path) -> None:
         },
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
     }
+    config[_OWN] = _sha256_of(config)
     contents[CONFIG] = (json.dumps(config, indent=1, allow_nan=False) + "\n").encode()
     for name, content in contents.items():
         (folder / name).write_bytes(content)
@@ -119,7 +143,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
     Raises:
         InputError: There is no model.
-        CorruptStoreError: It is no config.
+        CorruptStoreError: It was cut off or edited.
         SchemaVersionError: A newer Whiteline wrote it.
     """
     path = folder / CONFIG
@@ -140,7 +164,46 @@ def read_config(folder: Path) -> dict[str, Any]:
             f"{folder} has format version {config['format_version']}, this Whiteline reads up to {FORMAT_VERSION}: "
             "upgrade with `pip install -U whiteline`"
         )
+    for key, kind in _KEYS.items():
+        if not isinstance(config.get(key), kind):
+            raise CorruptStoreError(f"{path} has no {key}, or another one than was saved: take a whole copy")
+    if foreign := sorted(set(config["files"]) - _LISTED):
+        raise CorruptStoreError(f"{path} lists {foreign[0]!r}, which is no file of a model: take a whole copy")
+    if config.pop(_OWN, wanted := _sha256_of(config)) != wanted:
+        raise CorruptStoreError(f"{path} was edited, its {_OWN} is that of another content: take a whole copy")
     return config
+
+
+def read_card(folder: Path, config: Mapping[str, Any]) -> Card:
+    """Return the card of a model, after comparing it with its checksum.
+
+    Args:
+        folder: The folder.
+        config: What `read_config` gave.
+
+    Raises:
+        CorruptStoreError: It was changed or cut off.
+    """
+    content = _checked(folder / CARD, config["files"].get(CARD, ""))
+    try:
+        return Card.from_dict(json.loads(content))
+    except (TypeError, ValueError) as error:
+        if isinstance(error, WhitelineError):
+            raise
+        raise CorruptStoreError(f"{folder / CARD} is no card of a model ({error}): take a whole copy") from error
+
+
+def files_of(folder: Path) -> list[Path]:
+    """Return the files that a model consists of, in a fixed order; what else lies in the folder is none of it.
+
+    Raises:
+        InputError: There is no model.
+        CorruptStoreError: The config was cut off or edited.
+        SchemaVersionError: A newer Whiteline wrote it.
+    """
+    config = read_config(folder)
+    own = [folder / name for name in sorted((CONFIG, *config["files"]))]
+    return own if config.get("delta") is None else [*own, *files_of(folder / _DELTA)]
 
 
 def load_model(folder: Path) -> SpectrumModel:
@@ -168,7 +231,7 @@ def load_model(folder: Path) -> SpectrumModel:
             points=arrays["points"],
             unit=config["unit"],
             encoder=config["encoder"],
-            card=Card.from_dict(json.loads(contents[CARD])),
+            card=read_card(folder, config),
             bands=None
             if config["bands"] is None
             else Bands(levels=arrays["bands.levels"], factors=arrays["bands.factors"], **config["bands"]),
@@ -184,6 +247,12 @@ def load_model(folder: Path) -> SpectrumModel:
             f"{folder}: config and weights are not those that were saved together: take a whole copy"
         )
     return model
+
+
+def _sha256_of(config: Mapping[str, Any]) -> str:
+    """Return the checksum of a config without the checksum that is in it."""
+    others = {key: value for key, value in config.items() if key != _OWN}
+    return hashlib.sha256(json.dumps(others, sort_keys=True).encode()).hexdigest()
 
 
 def _checked(path: Path, wanted: str) -> bytes:

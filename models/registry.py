@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import gzip
-import json
 import logging
 import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
 from whiteline.errors import InputError, ParameterError, StoreError, WhitelineError, did_you_mean
 from whiteline.models.atomic_files import replaced
 from whiteline.models.card import Card
-from whiteline.models.folder import CARD, CONFIG, load_model, read_config
+from whiteline.models.folder import CONFIG, files_of, load_model, read_card, read_config
 from whiteline.models.model import SpectrumModel
 
 __all__ = ["ModelEntry", "add_model", "export_model", "find_model", "list_models"]
@@ -114,7 +114,8 @@ def add_model(registry: Path, model: SpectrumModel, *, name: str) -> ModelEntry:
 def export_model(entry: ModelEntry, target: Path) -> Path:
     """Write a model as one `.tar.gz` file, after looking whether it is whole; return the file.
 
-    Times and owners are left out, so that the same model gives the same file.
+    Times, owners and permissions are left out, so that the same model gives the same file. So is what else lies in the
+    folder.
 
     Raises:
         InputError: The target does not end in .tar.gz.
@@ -132,23 +133,17 @@ def export_model(entry: ModelEntry, target: Path) -> Path:
         gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w") as archive,
     ):
-        for path in sorted(entry.path.rglob("*")):
-            archive.add(path, f"{entry.name}/{path.relative_to(entry.path)}", recursive=False, filter=_anonymous)
+        for path in files_of(entry.path):
+            content = path.read_bytes()  # of a link, the file that it leads to
+            member = tarfile.TarInfo(f"{entry.name}/{path.relative_to(entry.path).as_posix()}")
+            member.size = len(content)
+            archive.addfile(member, BytesIO(content))
     return target
-
-
-def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    member.mtime = member.uid = member.gid = 0
-    member.uname = member.gname = ""
-    return member
 
 
 def _entry(folder: Path) -> ModelEntry:
     config = read_config(folder)
-    try:
-        card = Card.from_dict(json.loads((folder / CARD).read_bytes()))
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{folder / CARD} cannot be read ({error}): take a whole copy") from error
+    card = read_card(folder, config)
     return ModelEntry(name=folder.resolve().name, id=config["sha256"], path=folder, config=config, card=card)
 
 

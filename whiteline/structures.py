@@ -24,6 +24,7 @@ __all__ = [
     "NamedStructure",
     "check_structure",
     "element_symbol",
+    "is_structure_file",
     "read_structure",
     "read_structures",
     "species_labels",
@@ -182,7 +183,7 @@ def _moment_words(moment: Any) -> str:
 def _expand(source: str) -> Iterator[NamedStructure]:
     path = Path(source)
     if path.is_dir():
-        files = sorted(p for p in path.iterdir() if _is_readable(p))
+        files = sorted(p for p in path.iterdir() if is_structure_file(p))
         if not files:
             raise StructureError(f"no structure files in {source}: expected CIF, POSCAR, XYZ or pymatgen JSON")
         yield from chain.from_iterable(_read_file(p) for p in files)
@@ -203,7 +204,8 @@ def _expand(source: str) -> Iterator[NamedStructure]:
         raise StructureError(f"no such file: {source}")
 
 
-def _is_readable(path: Path) -> bool:
+def is_structure_file(path: Path) -> bool:
+    """Return whether a file is one that `read_structures` reads by its name, so that a folder can be listed."""
     return path.is_file() and (path.suffix.lower() in _READABLE or path.name.startswith(_VASP_NAMES))
 
 

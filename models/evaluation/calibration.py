@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from whiteline.errors import InputError, ParameterError
+from whiteline.models.conformal import conformal_quantiles
 
 __all__ = ["LEVELS", "BandScale", "Calibration", "measure_calibration", "normal_scale", "scale_of"]
 
@@ -169,11 +170,9 @@ def scale_of(
 ) -> BandScale:
     """Return the widths that make the bands right on validation data.
 
-    They are split-conformal quantiles (Vovk, Gammerman and Shafer, doi:10.1007/b106715): of n values of
-    abs(error) / sd the one of rank ceil((n + 1) level), which makes no assumption on the shape of the errors. By
-    default all points share a factor: with 400 validation spectra of Cu and an ensemble of kernel models that came
-    nearer to the level at single energies, too (3.5 against 4.3 points off at 80 %), than a factor at each energy,
-    whose own uncertainty is sqrt(level (1 - level) / n) and more where spectra of one material are alike.
+    They are split-conformal quantiles of abs(error) / sd (`models.conformal`), which make no assumption on the shape
+    of the errors. By default all points share a factor: one at each energy is itself uncertain by
+    sqrt(level (1 - level) / n), and more where spectra of one material are alike.
 
     Args:
         errors: Predicted minus computed on spectra that were neither trained nor tested on, shape (n_sample, n_energy).
@@ -188,22 +187,13 @@ def scale_of(
     _checked_errors(errors, sds)
     if per not in ("energy", "all"):
         raise ParameterError(f"factors are `per` energy or all, got {per!r}")
-    if not levels or not all(0 < level < 1 for level in levels) or list(levels) != sorted(set(levels)):
-        raise ParameterError(f"levels are increasing, between 0 and 1, got {tuple(levels)}")
+    if list(levels) != sorted(set(levels)):
+        raise ParameterError(f"levels are increasing, got {tuple(levels)}: sort them, each once")
     floor = _FLOOR * float(np.median(sds))
     if not floor > 0:
         raise InputError("half of the standard deviations are zero: the members of the ensemble are copies")
     scores = np.abs(errors) / np.maximum(sds, floor)
-    scores = np.sort(scores if per == "energy" else scores.reshape(-1, 1), axis=0)
-    n = len(scores)
-    ranks = np.ceil((n + 1) * np.array(levels) - 1e-9).astype(int)
-    if ranks[-1] > n:
-        raise InputError(
-            f"a band of {levels[-1]:.0%} needs at least {int(np.ceil(levels[-1] / (1 - levels[-1])))} validation "
-            f"spectra, got {n}: give more, take per='all', or leave out the wide bands"
-        )
-    factors = scores[ranks - 1]
-    return BandScale(tuple(levels), factors if per == "energy" else factors[:, 0], floor)
+    return BandScale(tuple(levels), conformal_quantiles(scores, levels, is_by_energy=per == "energy"), floor)
 
 
 def _checked_errors(

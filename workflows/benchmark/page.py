@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, Final
 
-from whiteline.workflows.benchmark.figures import CODE_NAMES
 from whiteline.markup import figure, number, page, section, table
+from whiteline.workflows.benchmark.figures import CODE_NAMES
 
 __all__ = ["make_page"]
 

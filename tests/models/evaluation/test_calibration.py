@@ -58,7 +58,7 @@ def test_the_conformal_quantile_is_that_of_the_rank() -> None:
     errors = np.arange(1.0, 10.0)[:, None]
     scale = scale_of(errors, np.ones((9, 1)), levels=(0.5, 0.9))
     np.testing.assert_array_equal(scale.factors, [5.0, 9.0])
-    with pytest.raises(InputError, match="at least 19 validation spectra, got 9"):
+    with pytest.raises(InputError, match="needs 19 calibration spectra or more, got 9"):
         scale_of(errors, np.ones((9, 1)), levels=(0.5, 0.95))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from whiteline.errors import StoreError
+from whiteline.markup import number, table
 from whiteline.settings import Settings
 from whiteline.workflows.benchmark import (
     Benchmark,
@@ -17,7 +18,6 @@ from whiteline.workflows.benchmark import (
     run_benchmark,
     write_report,
 )
-from whiteline.markup import number, table
 from whiteline.workflows.benchmark.report import make_report_folder
 
 from .conftest import WriteBenchmark

@@ -1,0 +1,77 @@
+"""The record of a training, which its model's card keeps, and the time that its stages took."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from whiteline.models.fingerprint import model_sha256
+from whiteline.provenance import ProvenanceRecord, library_versions, utc_now
+from whiteline.workflows.learning.names import SPECTRA
+
+if TYPE_CHECKING:
+    from whiteline.models.model import SpectrumModel
+    from whiteline.workflows.learning.plan import TrainingPlan
+    from whiteline.workflows.learning.samples import LearningData
+
+__all__ = ["Clock", "record_training"]
+
+_LIBRARIES: Final = ("torch", "lightning", "matgl", "chgnet", "dscribe", "safetensors")
+
+
+def record_training(
+    plan: TrainingPlan,
+    model: SpectrumModel,
+    data: LearningData,
+    parent: SpectrumModel | None,
+    spectra: str,
+    started: str,
+    timings: Mapping[str, float],
+) -> ProvenanceRecord:
+    """Return the record of a training.
+
+    Args:
+        plan: What was trained.
+        model: What came of it.
+        data: What it learned from.
+        parent: The model that it began with, or that was tried.
+        spectra: Checksum of the list of spectra.
+        started: When, ISO 8601.
+        timings: Wall time of the stages [s].
+    """
+    versions = library_versions(*_LIBRARIES)
+    return ProvenanceRecord(
+        activity=f"train-{plan.kind.value}",
+        inputs={
+            "dataset": data.content_sha256,
+            SPECTRA: spectra,
+            "encoder": model.encoder,
+            **({} if parent is None else {"parent model": model_sha256(parent)}),
+        },
+        outputs={"model": model_sha256(model)},
+        parents=(),
+        code="whiteline",
+        code_version=versions["whiteline"],
+        libraries=versions,
+        parameters=json.loads(json.dumps(plan.as_dict(), default=str)),
+        started_at=started,
+        ended_at=utc_now(),
+        timings=dict(timings),
+    )
+
+
+class Clock:
+    """Wall time of the stages [s]."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def timing(self, stage: str) -> Iterator[None]:
+        """Time what runs inside the block."""
+        begun = time.perf_counter()
+        yield
+        self.seconds[stage] = time.perf_counter() - begun
