@@ -14,6 +14,7 @@ from whiteline.broadening import BroadeningRecord, Lorentzian
 from whiteline.database.documents import DocumentKind, SpectrumDocument
 from whiteline.database.ingest.entry import Entry, IngestOptions, Skipped
 from whiteline.database.ingest.limits import Limits, check_file
+from whiteline.database.ingest.parquet_footer import count_values
 from whiteline.database.ingest.sample import find_site, formula_sample, imported_id, site_fields, unknown_sample
 from whiteline.database.ingest.structure_files import read_json, structure_from
 from whiteline.database.ingest.table_description import TableDescription, load_descriptions
@@ -72,12 +73,7 @@ class TableReader:
             raise _damaged(path, error) from error
         with file:
             description = _fitting(path, names, load_descriptions(self._own))
-            try:
-                _check_size(file.metadata, description.needed, path, options.limits)
-            except ParseError:
-                raise
-            except damage as error:
-                raise _damaged(path, error) from error
+            _check_size(path, description.needed, options.limits)
             structures = _Structures(path, description, options)
             inputs = {str(path): _checksum(path), **structures.inputs}
             number = 0
@@ -333,11 +329,12 @@ def _fitting(path: Path, names: frozenset[str], descriptions: tuple[TableDescrip
     )
 
 
-def _check_size(metadata: Any, needed: frozenset[str], path: Path, limits: Limits) -> None:
+def _check_size(path: Path, needed: frozenset[str], limits: Limits) -> None:
     """Refuse groups of rows that unpack to far more than the file: a number that is repeated takes no room in it."""
-    for i in range(metadata.num_row_groups):
-        columns = [metadata.row_group(i).column(k) for k in range(metadata.num_columns)]
-        n_values = sum(c.num_values for c in columns if c.path_in_schema.partition(".")[0] in needed)
+    counts = count_values(path, needed)
+    if counts is None:
+        raise _damaged(path, "its footer cannot be read")
+    for n_values in counts:
         _check_unpacked(n_values, path, limits)
 
 
@@ -349,7 +346,7 @@ def _check_unpacked(size: int, path: Path, limits: Limits) -> None:
         )
 
 
-def _damaged(path: Path, error: BaseException) -> ParseError:
+def _damaged(path: Path, error: BaseException | str) -> ParseError:
     return ParseError(f"{path} is no whole Parquet file ({str(error)[:120]}): copy it again")
 
 

@@ -26,8 +26,8 @@ def load_script() -> ModuleType:
 
 
 fuzz = load_script()
-FAST = ("xdi", "columns", "athena", "xas-json", "table")
-SLOW = ("feff", "vasp", "vaspout", "ocean", "exciting", "xspectra")
+FAST = ("xdi", "columns", "athena", "xas-json")
+SLOW = ("table", "feff", "vasp", "vaspout", "ocean", "exciting", "xspectra")
 
 
 def read(case: object) -> str:
