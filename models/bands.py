@@ -11,14 +11,14 @@ from jaxtyping import Float
 
 from whiteline.models.conformal import conformal_quantiles
 
-__all__ = ["LEVELS", "Bands"]
+__all__ = ["LEVELS", "PER_ENERGY", "Bands"]
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
 # Shares of the points inside the bands.
 LEVELS: Final = (0.5, 0.8, 0.95)
 # Fewer spectra than this say too little about one energy by itself; all energies are then taken together.
-_PER_ENERGY = 100
+PER_ENERGY = 100
 # Share of the typical error that stands below every spread: members that agree by chance are not certain, and a single
 # member, which has no spread, gets a band of constant width.
 _FLOOR = 0.5
@@ -68,7 +68,7 @@ class Bands:
         n_sample, n_energy = errors.shape
         floor = _FLOOR * float(np.sqrt(np.mean((errors / scales[:, None]) ** 2)))
         scores = np.abs(errors) / np.hypot(spreads, floor * scales[:, None] + np.finfo(float).tiny)
-        is_by_energy = n_sample >= _PER_ENERGY
+        is_by_energy = n_sample >= PER_ENERGY
         quantiles = conformal_quantiles(scores, levels, is_by_energy=is_by_energy)
         factors = quantiles if is_by_energy else np.repeat(quantiles[:, None], n_energy, axis=1)
         return cls(levels=np.array(levels), factors=factors, floor=floor, n_sample=n_sample)

@@ -107,12 +107,18 @@ class Domain:
             absorbers: Absorbing element of each.
 
         Raises:
-            InputError: The features are of another size.
+            InputError: The features are of another size, or one is not finite.
         """
         if features.ndim != 2 or features.shape[1] != len(self.mean):
             raise InputError(f"expected features of shape (n, {len(self.mean)}), got {features.shape}")
         if len(absorbers) != len(features):
             raise InputError(f"one absorber a row of features is expected, got {len(absorbers)} for {len(features)}")
+        if not np.isfinite(features).all():
+            row = int(np.flatnonzero(~np.isfinite(features).all(axis=1))[0])
+            # Their distance would be no number, which is not above any threshold: such a site would count as inside.
+            raise InputError(
+                f"features of row {row} are not all finite: look at what the encoder made of its structure"
+            )
         wanted = np.asarray(absorbers, dtype=str)
         distances = np.full(len(features), np.inf)
         nearest: list[tuple[str, ...]] = [()] * len(features)

@@ -167,9 +167,12 @@ def read_config(folder: Path) -> dict[str, Any]:
     for key, kind in _KEYS.items():
         if not isinstance(config.get(key), kind):
             raise CorruptStoreError(f"{path} has no {key}, or another one than was saved: take a whole copy")
+    if not all(isinstance(each, list) and [*map(type, each)] == [str] * 3 for each in config["channels"]):
+        raise CorruptStoreError(f"{path} has channels that are not absorber, edge and fidelity: take a whole copy")
     if foreign := sorted(set(config["files"]) - _LISTED):
         raise CorruptStoreError(f"{path} lists {foreign[0]!r}, which is no file of a model: take a whole copy")
-    if config.pop(_OWN, wanted := _sha256_of(config)) != wanted:
+    wanted = _sha256_of(config)
+    if config.pop(_OWN, wanted) != wanted:
         raise CorruptStoreError(f"{path} was edited, its {_OWN} is that of another content: take a whole copy")
     return config
 
@@ -216,7 +219,7 @@ def load_model(folder: Path) -> SpectrumModel:
     """
     config = read_config(folder)
     try:
-        contents = {name: _checked(folder / name, wanted) for name, wanted in config["files"].items()}
+        contents = {name: _checked(folder / name, wanted) for name, wanted in config["files"].items() if name != CARD}
         tensors = load_tensors(contents[WEIGHTS])
         arrays = {name: tensor.numpy() for name, tensor in tensors.items() if not name.startswith("network.")}
         channels = tuple(Channel(*channel) for channel in config["channels"])

@@ -177,11 +177,7 @@ class SpectrumModel:
         self.check_encoder(samples.encoder)
         if samples.unit != self.unit:
             raise InputError(f"the model predicts in {self.unit!r}, the samples are in {samples.unit!r}: convert them")
-        if len(samples.points) != len(self.points) or not np.allclose(samples.points, self.points, atol=1e-6, rtol=0):
-            raise InputError(
-                f"the grid of the model has {_described(self.points)}, that of the samples {_described(samples.points)}"
-                ": bring the samples onto the grid of the model"
-            )
+        self.check_grid(samples)
         for channel, zero, spread in zip(self.channels, self.scaling.zeros, self.scaling.zero_spreads, strict=True):
             theirs = samples.zeros[np.array([each == channel for each in channels_of(samples)], dtype=bool)]
             if theirs.size and spread < 1e-6 and np.abs(theirs - zero).max() > 1e-6:
@@ -189,6 +185,18 @@ class SpectrumModel:
                     f"{channel}: the grid of the model is counted from {zero:.3f} eV, that of the samples from "
                     f"{theirs.min():.3f} to {theirs.max():.3f} eV: bring the samples onto the grid of the model"
                 )
+
+    def check_grid(self, samples: Samples) -> None:
+        """Look whether samples have the axis of the model.
+
+        Raises:
+            InputError: They have not.
+        """
+        if len(samples.points) != len(self.points) or not np.allclose(samples.points, self.points, atol=1e-6, rtol=0):
+            raise InputError(
+                f"the grid of the model has {_described(self.points)}, that of the samples {_described(samples.points)}"
+                ": bring the samples onto the grid of the model"
+            )
 
     def save(self, folder: str | Path) -> Path:
         """Write the model into a new folder; see `models.folder`.
@@ -253,7 +261,16 @@ class Delta:
     def predict(
         self, features: Float32[Array32, "sample feature"], channels: Sequence[Channel]
     ) -> Float[Array, "sample energy"]:
-        """Return what is added to the correction, shape (n_sample, n_energy) [unit of the correcting model]."""
+        """Return what is added to the correction, shape (n_sample, n_energy) [unit of the correcting model].
+
+        Raises:
+            InputError: A channel has no slope, or the source does not predict its absorber and edge.
+        """
+        if unknown := sorted({str(channel) for channel in channels if channel not in self.slopes}):
+            raise InputError(
+                f"the correction is of {', '.join(map(str, self.slopes))}, not of {', '.join(unknown)}: make it from "
+                "samples of all of them (delta_of)"
+            )
         predicted = self.source.predict(
             features,
             [channel.absorber for channel in channels],

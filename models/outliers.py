@@ -11,6 +11,7 @@ from jaxtyping import Bool
 
 from whiteline.errors import ParameterError
 from whiteline.models.samples import Samples
+from whiteline.models.scaling import channels_of
 
 __all__ = ["KEEP_ALL", "PUBLISHED", "OutlierPolicy", "Outliers"]
 
@@ -80,7 +81,7 @@ class OutlierPolicy:
         Raises:
             ParameterError: The policy knows other fidelities, and not one of the samples'.
         """
-        names = [" ".join(k) for k in zip(samples.absorbers, samples.edges, samples.fidelities, strict=True)]
+        names = [str(channel) for channel in channels_of(samples)]
         is_outlier = np.zeros(len(samples), dtype=bool)
         n_samples, n_outliers = {}, {}
         for name in sorted(set(names)):

@@ -93,7 +93,7 @@ KNOWN_WEIGHTS = {
 def find_pretrained(data: Path | None) -> list[PretrainedModel]:
     """Return the models below the data folder: folders with `model.json` and `state.pt`, as matgl writes them.
 
-    A `model.json` that is not JSON, or that names no class, is left out: it cannot be loaded either.
+    A `model.json` that cannot be read, is not JSON or names no class is left out: it cannot be loaded either.
     """
     if data is None or not data.is_dir():
         return []
@@ -103,7 +103,7 @@ def find_pretrained(data: Path | None) -> list[PretrainedModel]:
             continue
         try:
             name = json.loads(card.read_text(encoding="utf-8"))["@class"]
-        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
+        except (OSError, json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
             continue
         if isinstance(name, str) and name:
             found.append(PretrainedModel(card.parent.name, name, card.parent))
@@ -162,7 +162,8 @@ def identify_weights(sha256: str) -> KnownWeights | None:
 def fetch_weights(name: str, *, folder: Path | None = None, url: str | None = None) -> Path:
     """Download published weights and return their folder; weights that are there already are kept.
 
-    The files are checked before they take their place, which they do together.
+    The files are checked before they take their place, which they do together. Other weights in a folder of that name,
+    damaged or of another release, are replaced; a folder with anything else in it is left alone.
 
     Args:
         name: One of `KNOWN_WEIGHTS`.
@@ -182,6 +183,10 @@ def fetch_weights(name: str, *, folder: Path | None = None, url: str | None = No
     target = (folder or fetched_folder()) / name
     if (target / _STATE).is_file() and checksum(target / _STATE) == known.sha256 and (target / _CARD).is_file():
         return target
+    if target.is_dir() and (others := {path.name for path in target.iterdir()} - {_CARD, _STATE}):
+        raise StoreError(
+            f"{target} also holds {min(others)}, which would be lost: name another folder, or move it away"
+        )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=target.parent))
@@ -199,6 +204,8 @@ def fetch_weights(name: str, *, folder: Path | None = None, url: str | None = No
         draft.chmod(0o755)
         shutil.rmtree(target, ignore_errors=True)
         draft.rename(target)
+    except OSError as error:
+        raise StoreError(f"cannot write {target} ({error.strerror or error}): choose another folder") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return target

@@ -149,7 +149,8 @@ class Samples:
                 f"samples are selected by a mask or a list of integers, got {chosen.dtype} of {chosen.shape}"
             )
         if chosen.size and not (-len(self) <= chosen.min() and chosen.max() < len(self)):
-            raise InputError(f"indices of {len(self)} samples reach from 0 to {len(self) - 1}, got {chosen.max()}")
+            wrong = chosen.max() if chosen.max() >= len(self) else chosen.min()
+            raise InputError(f"indices of {len(self)} samples reach from {-len(self)} to {len(self) - 1}, got {wrong}")
         rows = chosen.tolist()
         changes: dict[str, Any] = {name: getattr(self, name)[chosen] for name in ("features", "spectra", "zeros")}
         for name in (*_NAMES, *_OPTIONAL):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self, TypeAlias
+from typing import Any, Final, NamedTuple, Self, TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
@@ -19,7 +19,9 @@ Array32: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
 Codes: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
 # A feature that varies less than this, relative to its size, is constant: dividing by its spread would blow up noise.
-_CONSTANT = 1e-6
+_CONSTANT: Final = 1e-6
+# A feature smaller than this, relative to the largest of all, has that size in the comparison.
+_NEGLIGIBLE: Final = 1e-3
 
 
 class Channel(NamedTuple):
@@ -90,7 +92,9 @@ class Scaling:
         """
         features = samples.features.astype(np.float64)
         mean, sd = features.mean(0), features.std(0)
-        sd[sd <= _CONSTANT * np.maximum(np.abs(mean), 1e-30)] = 1.0
+        # Descriptors have features that are next to nothing for all training sites, and large for one that is unlike.
+        size = np.maximum(np.abs(mean), _NEGLIGIBLE * np.abs(features).max(initial=0.0))
+        sd[sd <= _CONSTANT * size] = 1.0
         of_samples = channels_of(samples)
         channels = tuple(sorted(set(of_samples)))
         zeros, spreads, offsets, scales = [], [], [], []

@@ -70,7 +70,7 @@ def read_samples(
         if "formula" in layout.columns
         else [(formulas or {}).get(m, "") for m in texts["material"]]
     )
-    stated_points, stated_unit = _metadata(table)
+    stated_points, stated_unit = _metadata(path, table)
     own = layout.unit or stated_unit
     factor, final = _conversion(own, unit)
     ids = reader.texts("id") if "id" in layout.columns else _names(reader, texts)
@@ -199,15 +199,24 @@ def _recognise(path: Path, names: Sequence[str]) -> TableLayout:
     raise InputError(f"the columns of {path} are those of no known layout ({known}): give one (TableLayout)")
 
 
-def _metadata(table: Any) -> tuple[Float[Array, " energy"] | None, str]:
-    """Return the grid [eV] and the unit that a table of Whiteline states in its metadata."""
+def _metadata(path: Path, table: Any) -> tuple[Float[Array, " energy"] | None, str]:
+    """Return the grid [eV] and the unit that a table of Whiteline states in its metadata.
+
+    Raises:
+        ParseError: The metadata are not what Whiteline writes.
+    """
     text = (table.schema.metadata or {}).get(_METADATA)
     if text is None:
         return None, ""
-    facts = json.loads(text)
-    grid = facts.get("grid")
-    points = None if not grid else np.array(grid["points"] if isinstance(grid, dict) else grid, dtype=float)
-    return points, str(facts.get("units", {}).get("intensity", ""))
+    try:
+        facts = json.loads(text)
+        grid = facts.get("grid")
+        points = None if not grid else np.array(grid["points"] if isinstance(grid, dict) else grid, dtype=float)
+        return points, str(facts.get("units", {}).get("intensity", ""))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ParseError(
+            f"{path} states no grid and unit as Whiteline writes them ({error!r}): export the dataset again"
+        ) from error
 
 
 def _conversion(own: str, wanted: str | None) -> tuple[float, str]:

@@ -16,9 +16,10 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from jaxtyping import Float
 
-from whiteline.errors import InputError, ParameterError
+from whiteline.errors import ParameterError
 from whiteline.models.architectures import Architecture
 from whiteline.models.card import Card
+from whiteline.models.metrics import mse
 from whiteline.models.model import Delta, SpectrumModel
 from whiteline.models.samples import Samples
 from whiteline.models.scaling import Channel, channels_of
@@ -138,7 +139,7 @@ def transfer(
     """Return the best model of another fidelity (cross-fidelity transfer); see `finetune`.
 
     Beside the ways of `finetune`, the difference from the source's own predictions is learned, where the network can
-    (its output may be negative) and the grids are alike.
+    (its output may be negative).
 
     Args:
         source: A model of `fidelity`.
@@ -177,10 +178,9 @@ def delta_of(source: SpectrumModel, train: Samples, *, fidelity: str) -> Delta:
     """Return the source's predictions as something to correct, scaled by least squares to the spectra of each channel.
 
     Raises:
-        InputError: The source does not predict this fidelity of an absorber, or its grid has another length.
+        InputError: The source does not predict this fidelity of an absorber, or has another grid.
     """
-    if len(source.points) != len(train.points):
-        raise InputError(f"the source predicts {len(source.points)} energies, the samples have {len(train.points)}")
+    source.check_grid(train)
     channels = channels_of(train)
     ones = dict.fromkeys(sorted(set(channels)), 1.0)
     predicted = Delta(source=source, fidelity=fidelity, slopes=ones).predict(train.features, channels)
@@ -217,14 +217,13 @@ def _best(
 ) -> SpectrumModel:
     parameters = parameters or TrainingParameters()
     architecture = scratch or source.architecture
-    delta = None
-    if fidelity is not None and not architecture.IS_POSITIVE:
-        delta = delta_of(source, train, fidelity=fidelity)
+    # Made for positive networks too, which cannot learn it: a fidelity that the source lacks is to be refused.
+    delta = None if fidelity is None else delta_of(source, train, fidelity=fidelity)
     candidates = candidates_of(
         parameters,
         n_stage=len(source.network.stages),
         learning_rates=learning_rates,
-        has_delta=delta is not None,
+        has_delta=delta is not None and not architecture.IS_POSITIVE,
     )
     rows: list[dict[str, Any]] = []
     best: tuple[float, str, SpectrumModel] | None = None
@@ -255,8 +254,7 @@ def _best(
 
 
 def _median_error(model: SpectrumModel, samples: Samples) -> float:
-    predicted = model.predict_samples(samples).mean
-    return float(np.median(np.mean((predicted - samples.spectra) ** 2, axis=1)))
+    return float(np.median(mse(samples.spectra, model.predict_samples(samples).mean)))
 
 
 def _file_name(name: str) -> str:

@@ -26,6 +26,7 @@ _CURVES: Final = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E
 _BAND: Final = 0.8  # level of the band that is drawn
 _N_DOTS: Final = 20_000  # more dots than this are rasterised in PDF
 _ONE: Final = (5.2, 3.7)  # inches
+_LONGEST_NAME: Final = 22  # letters of an id that fit above one of twelve panels
 
 Drawn: TypeAlias = "dict[str, tuple[str, Figure]]"
 
@@ -69,7 +70,7 @@ def _draw_deciles(data: Evaluated, errors: Float[Array, " sample"]) -> Figure:
         axes.plot(data.points, data.baseline[row], color=_BASELINE, linewidth=1.0, label="mean of training")
         axes.plot(data.points, data.spectra[row], color=_COMPUTED, linewidth=1.4, label="computed")
         axes.plot(data.points, data.predicted[row], "--", color=_PREDICTED, linewidth=1.4, label="predicted")
-        axes.set_title(f"{name}: {data.ids[row]}", fontsize=9, parse_math=False)
+        axes.set_title(f"{name}: {_short(data.ids[row])}", fontsize=9, parse_math=False)
         axes.margins(x=0.0)
         _tidy(axes)
     handles, labels = panels[0].get_legend_handles_labels()
@@ -80,6 +81,11 @@ def _draw_deciles(data: Evaluated, errors: Float[Array, " sample"]) -> Figure:
     figure.supxlabel("Energy from the start of the grid (eV)" if data.points[0] == 0 else "Energy (eV)", fontsize=10)
     figure.supylabel(_intensity(data), fontsize=10)
     return figure
+
+
+def _short(name: str) -> str:
+    """Return a name that fits above a small panel; a few digits of an id say which it is."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
 
 
 def _draw_histogram(data: Evaluated, errors: Float[Array, " sample"]) -> Figure:

@@ -147,8 +147,8 @@ def _method(report: Mapping[str, Any]) -> str:
         "<p>MSE is the mean squared difference over the points of one spectrum; η is the median MSE of the mean "
         "training spectrum over the median MSE of the model (arXiv:2409.19552). Correlations and MAE are of single "
         f"spectra, their median and mean are given. The white line is the highest point {where}, refined by a "
-        "parabola. Intervals are bootstrap percentiles over spectra. All numbers are in <code>report.json</code> "
-        "beside this page.</p>"
+        "parabola. Intervals are bootstrap percentiles over materials, or over spectra where these are unknown. All "
+        "numbers are in <code>report.json</code> beside this page.</p>"
     )
 
 

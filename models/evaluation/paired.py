@@ -14,6 +14,7 @@ from whiteline.errors import InputError
 __all__ = ["PairedTest", "compare_errors", "ratio_interval"]
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
+Indices: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
 # Resamples that scipy holds in memory at once; a hundred thousand spectra then take 100 MB.
 _BATCH: Final = 100
@@ -93,6 +94,7 @@ def ratio_interval(
     errors: Float[Array, " sample"],
     rival: Float[Array, " sample"],
     *,
+    groups: Sequence[str] | None = None,
     confidence: float = 0.95,
     n_resamples: int = 2000,
     seed: int = 0,
@@ -102,6 +104,8 @@ def ratio_interval(
     Args:
         errors: One error a pair, shape (n_pair,).
         rival: The rival's, shape (n_pair,).
+        groups: Material of each pair: materials are drawn, with all of their pairs, as sites of one crystal are not
+            independent. Pairs are drawn when None.
         confidence: Of the interval, between 0 and 1.
         n_resamples: Number of bootstrap samples.
         seed: Of the draws.
@@ -112,6 +116,11 @@ def ratio_interval(
     from scipy.stats import bootstrap
 
     _check(errors, rival)
+    rng = np.random.default_rng(seed)
+    if groups is not None:
+        ratios = _ratios_of_groups(errors, rival, _numbers(errors, groups), n_resamples, rng)
+        low, high = np.quantile(ratios, [(1 - confidence) / 2, (1 + confidence) / 2])
+        return float(low), float(high)
     result = bootstrap(
         (errors, rival),
         _ratio,
@@ -121,7 +130,7 @@ def ratio_interval(
         confidence_level=confidence,
         n_resamples=n_resamples,
         batch=_BATCH,
-        rng=np.random.default_rng(seed),
+        rng=rng,
     )
     return float(result.confidence_interval.low), float(result.confidence_interval.high)
 
@@ -137,8 +146,29 @@ def _check(errors: Float[Array, " sample"], rival: Float[Array, " sample"]) -> N
         raise InputError("errors must be finite, and those of the rival above 0: leave out what has none")
 
 
+def _ratios_of_groups(
+    errors: Float[Array, " sample"],
+    rival: Float[Array, " sample"],
+    numbers: Indices,
+    n_resamples: int,
+    rng: np.random.Generator,
+) -> Float[Array, " resample"]:
+    """Return the ratio of each resample of whole groups, `numbers` being the group of every sample."""
+    n_group, rows = int(numbers.max()) + 1, np.arange(len(errors))
+    ratios = np.empty(n_resamples)
+    for i in range(n_resamples):
+        times = np.bincount(rng.integers(n_group, size=n_group), minlength=n_group)
+        chosen = np.repeat(rows, times[numbers])
+        ratios[i] = _ratio(errors[chosen], rival[chosen])
+    return ratios
+
+
 def _means(errors: Float[Array, " sample"], groups: Sequence[str]) -> Float[Array, " group"]:
+    numbers = _numbers(errors, groups)
+    return np.asarray(np.bincount(numbers, weights=errors) / np.bincount(numbers))
+
+
+def _numbers(errors: Float[Array, " sample"], groups: Sequence[str]) -> Indices:
     if len(groups) != len(errors):
         raise InputError(f"every error has a group, got {len(errors)} and {len(groups)}")
-    _, numbers = np.unique(np.asarray(groups), return_inverse=True)
-    return np.asarray(np.bincount(numbers, weights=errors) / np.bincount(numbers))
+    return np.asarray(np.unique(np.asarray(groups), return_inverse=True)[1], dtype=np.int64)

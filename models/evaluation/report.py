@@ -11,6 +11,7 @@ import numpy as np
 
 from whiteline.errors import StoreError
 from whiteline.models import metrics
+from whiteline.models.atomic_files import replaced
 from whiteline.models.evaluation.calibration import Calibration, measure_calibration
 from whiteline.models.evaluation.domain import ErrorByDistance, bin_by_distance
 from whiteline.models.evaluation.evaluated import Evaluated
@@ -54,10 +55,8 @@ def write_report(data: Evaluated, folder: Path) -> dict[str, Any]:
         "report.html": make_page(report, images),
     }
     for name, text in texts.items():
-        try:
-            (folder / name).write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise StoreError(f"cannot write {folder / name} ({error.strerror}): choose another folder") from error
+        with replaced(folder / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
     return report
 
 
@@ -72,7 +71,8 @@ def collect_report(
         by_distance: Errors in bins of the distance, if it is known.
     """
     arrays = (data.spectra, data.predicted, data.train_mean, data.points)
-    by_absorber = summarise_by(data.absorbers, *arrays, peak_window=data.peak_window)
+    materials = data.materials or None
+    by_absorber = summarise_by(data.absorbers, *arrays, materials=materials, peak_window=data.peak_window)
     made_by = "normal" if data.scale is None else "validation"
     return {
         "schema_version": REPORT_SCHEMA_VERSION,
@@ -80,7 +80,7 @@ def collect_report(
         "facts": dict(data.facts),
         "unit": data.unit,
         "peak_window": None if data.peak_window is None else list(data.peak_window),
-        "summary": summarise(*arrays, peak_window=data.peak_window).to_dict(),
+        "summary": summarise(*arrays, materials=materials, peak_window=data.peak_window).to_dict(),
         "by_absorber": {name: summary.to_dict() for name, summary in by_absorber.items()},
         "rival": _rival(data),
         "calibration": None if calibration is None else {**calibration.to_dict(), "made_by": made_by},
@@ -120,8 +120,8 @@ def _spectra(data: Evaluated) -> Mapping[str, list[Any]]:
 
 
 def _rival(data: Evaluated) -> dict[str, Any] | None:
-    if data.rival is None:
-        return None
+    if data.rival is None or len(set(data.materials or data.ids)) < 2:
+        return None  # one pair has no test
     errors = metrics.mse(data.spectra, data.predicted)
     test = compare_errors(errors, metrics.mse(data.spectra, data.rival.predicted), groups=data.materials or None)
     return {"name": data.rival.name, "by_material": bool(data.materials), **test.to_dict()}

@@ -25,7 +25,8 @@ class Summary:
     Attributes:
         n_samples: Number of spectra.
         eta: Median MSE of the train mean over that of the model (arXiv:2409.19552).
-        eta_low: Lower end of its 95 % bootstrap interval over spectra; None for a single one.
+        eta_low: Lower end of its 95 % bootstrap interval over materials, or over spectra where these are unknown; None
+            for a single one.
         eta_high: Upper end.
         median_mse: Median of the mean squared errors [unit squared].
         mean_mse: Their mean [unit squared].
@@ -65,6 +66,7 @@ def summarise(
     train_mean: Float[Array, " energy"] | Float[Array, "sample energy"],
     points: Float[Array, " energy"],
     *,
+    materials: Sequence[str] | None = None,
     peak_window: tuple[float, float] | None = None,
     seed: int = 0,
 ) -> Summary:
@@ -75,6 +77,7 @@ def summarise(
         predicted: What the model says, the same shape.
         train_mean: Mean of the training spectra, shape (n_energy,); one row a sample where each absorber has its own.
         points: Axis, shape (n_energy,) [eV].
+        materials: Material of every spectrum; sites of one crystal err alike, and the interval of η counts each once.
         peak_window: Where the white line is sought [eV]; everywhere when None.
         seed: Of the bootstrap.
 
@@ -84,8 +87,9 @@ def summarise(
     eta = metrics.eta(spectra, predicted, train_mean)
     errors = metrics.mse(spectra, predicted)
     baseline = metrics.mse(spectra, np.broadcast_to(np.asarray(train_mean, dtype=float), spectra.shape))
-    has_interval = len(errors) > 1 and float(errors.min()) > 0
-    low, high = ratio_interval(baseline, errors, seed=seed) if has_interval else (None, None)
+    n_drawn = len(errors) if materials is None else len(set(materials))
+    has_interval = n_drawn > 1 and float(errors.min()) > 0
+    low, high = ratio_interval(baseline, errors, groups=materials, seed=seed) if has_interval else (None, None)
     shifts = metrics.peak_errors(spectra, predicted, points, window=peak_window)
     return Summary(
         n_samples=len(errors),
@@ -112,6 +116,7 @@ def summarise_by(
     train_mean: Float[Array, " energy"] | Float[Array, "sample energy"],
     points: Float[Array, " energy"],
     *,
+    materials: Sequence[str] | None = None,
     peak_window: tuple[float, float] | None = None,
 ) -> dict[str, Summary]:
     """Return one summary a name, in alphabetical order; arguments as for `summarise`.
@@ -122,6 +127,7 @@ def summarise_by(
         predicted: What the model says, the same shape.
         train_mean: Mean of the training spectra, shape (n_energy,) or (n_sample, n_energy).
         points: Axis, shape (n_energy,) [eV].
+        materials: Material of every spectrum.
         peak_window: Where the white line is sought [eV].
 
     Raises:
@@ -133,7 +139,14 @@ def summarise_by(
     found = {}
     for name in sorted(set(names)):
         rows = np.flatnonzero([own == name for own in names])
-        found[name] = summarise(spectra[rows], predicted[rows], means[rows], points, peak_window=peak_window)
+        found[name] = summarise(
+            spectra[rows],
+            predicted[rows],
+            means[rows],
+            points,
+            materials=None if materials is None else [materials[int(row)] for row in rows],
+            peak_window=peak_window,
+        )
     return found
 
 

@@ -118,8 +118,9 @@ class FeatureCache:
         for _, size, path in sorted(files):
             if total <= self.max_bytes:
                 break
-            path.unlink(missing_ok=True)
-            total, n_removed = total - size, n_removed + 1
+            with suppress(OSError):  # of another user
+                path.unlink(missing_ok=True)
+                total, n_removed = total - size, n_removed + 1
         return n_removed
 
     def _path(self, structure: Structure, encoder: Encoder) -> Path:

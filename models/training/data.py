@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import dataclass
 from typing import Any, Self, TypeAlias
 
@@ -16,6 +17,8 @@ from whiteline.models.samples import Samples
 from whiteline.models.scaling import Conditions, Scaling, channels_of
 
 __all__ = ["Part", "check_parts", "sha256_of"]
+
+logger = logging.getLogger(__name__)
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -66,10 +69,11 @@ class Part:
 
 
 def check_parts(train: Samples, validation: Samples) -> None:
-    """Look whether two parts belong together.
+    """Look whether two parts belong together; a material that is in both is warned of.
 
     Raises:
-        InputError: One is empty or has no features, a sample is in both, or encoder, grid or unit differ.
+        InputError: One is empty or has no features, a sample is in both, the validation part has a channel that the
+            training part lacks, or encoder, grid or unit differ.
     """
     for name, part in (("training", train), ("validation", validation)):
         if not len(part):
@@ -90,6 +94,18 @@ def check_parts(train: Samples, validation: Samples) -> None:
         zip(validation.ids, channels_of(validation), strict=True)
     ):
         raise InputError(f"{len(both)} sample(s) are in both parts, first {min(both)[0]!r}: split them again")
+    if unknown := sorted({*map(str, channels_of(validation))} - {*map(str, channels_of(train))}):
+        raise InputError(
+            f"the validation part has spectra of {', '.join(unknown)} and the training part has none of them: split "
+            "each absorber, edge and fidelity, or leave them out"
+        )
+    if shared := set(train.materials) & set(validation.materials):
+        logger.warning(
+            "%d material(s) are in both parts, such as %s: the validation error is too small and chooses weights that "
+            "know these materials; split by formula or material",
+            len(shared),
+            min(shared),
+        )
 
 
 def sha256_of(samples: Samples) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -49,7 +50,7 @@ def fit(
 
     Args:
         train: What is learned from.
-        validation: What chooses the epoch; its materials are not in `train`.
+        validation: What chooses the epoch; materials that are also in `train` make it choose badly.
         architecture: Hyper-parameters of the network.
         parameters: Hyper-parameters of the training.
         seeds: One a member.
@@ -66,7 +67,7 @@ def fit(
 
     Raises:
         InputError: The parts do not belong together, or do not fit `start`; or the checkpoint is of another training.
-        ParameterError: Architecture and `start` or `delta` do not fit.
+        ParameterError: Architecture and `start`, `delta` or the size of a batch do not fit.
         CalculationError: A loss is not finite, or the device has too little memory.
     """
     parameters, hardware = parameters or TrainingParameters(), hardware or Hardware()
@@ -77,7 +78,6 @@ def fit(
     scaling = Scaling.of(
         train, learned, is_positive=architecture.IS_POSITIVE, like=start.scaling if start is not None else None
     )
-    scaling.index(channels_of(validation))
     conditions = Conditions.of(scaling, like=start.conditions if start is not None else None)
     if start is not None and not start.sizes.is_conditional:
         # Nothing to tell apart before, and nothing after: a model of one channel becomes one of another.
@@ -112,7 +112,8 @@ def fit(
             "training_data": sha256_of(train),
             "validation_data": sha256_of(validation),
             "start": None if start is None else start.sha256,
-            "delta": None if delta is None else delta.source.sha256,
+            "delta": None if delta is None else _identity_of(delta),
+            "precision": hardware.precision,
         },
         start=None if start is None else start_weights(start, model.sizes, n_member=len(seeds)),
         checkpoint=checkpoint,
@@ -143,6 +144,12 @@ def _check_request(
         raise InputError(f"the training part has {len(train)} sample: a model needs 2 or more")
     if delta is not None and architecture.IS_POSITIVE:
         raise ParameterError(f"{architecture.NAME} has a positive output and cannot learn a difference: take another")
+    n_batch = math.ceil(len(train) / parameters.batch_size)
+    if architecture.MIXES_ROWS and len(train) // n_batch < 2:
+        raise ParameterError(
+            f"{architecture.NAME} normalises over the rows of a batch, and {len(train)} samples in batches of "
+            f"{parameters.batch_size} leave one with a single row: take a larger batch_size"
+        )
     if start is None:
         return
     if start.architecture != architecture:
@@ -156,6 +163,15 @@ def _check_request(
             f"the model to start from has {len(start.scaling.feature_mean)} features and {len(start.points)} energies,"
             f" the samples have {train.features.shape[1]} and {len(train.points)}: make them alike"
         )
+    start.check_grid(train)
+    if set(start.channels) & set(channels_of(train)):
+        # Their scale is kept; that of a new channel is its own, in whatever unit.
+        start.check_samples(train)
+
+
+def _identity_of(delta: Delta) -> dict[str, Any]:
+    slopes = {str(channel): slope for channel, slope in delta.slopes.items()}
+    return {"source": delta.source.sha256, "fidelity": delta.fidelity, "slopes": slopes}
 
 
 def _card(

@@ -34,7 +34,7 @@ class EpochReport:
         best: Smallest validation loss so far of each member.
         learning_rate: That of the last step.
         n_stopped: Members that have stopped.
-        seconds: Wall time of the epoch [s].
+        seconds: Wall time since the report before [s].
     """
 
     epoch: int
@@ -141,10 +141,11 @@ class TrainingRun:
             n_validation_row=min(VALIDATION_ROWS, len(validation)),
             is_divisible=not self.architecture.MIXES_ROWS,
         )
+        started = time.perf_counter()
         while self.epoch < self.parameters.n_epochs and not bool(self._is_stopped.all()):
-            started = time.perf_counter()
             train_loss, rate = self._train_epoch(train, pieces)
             self.epoch += 1
+            self._check_finite(train_loss, "training")
             is_last = self.epoch == self.parameters.n_epochs
             if self.epoch % self.parameters.validate_every == 0 or is_last:
                 with self.fabric.autocast():
@@ -153,7 +154,9 @@ class TrainingRun:
                     ).cpu()
                 self._check_finite(of_members, "validation")
                 self._keep_best(of_members)
-                self._report(train_loss, of_members, rate, time.perf_counter() - started)
+                now = time.perf_counter()
+                self._report(train_loss, of_members, rate, now - started)
+                started = now
             if checkpoint is not None and (self.epoch % checkpoint_every == 0 or is_last):
                 write_checkpoint(checkpoint, self._state())
             if on_epoch is not None and self.history and self.history[-1]["epoch"] == self.epoch:
@@ -189,15 +192,13 @@ class TrainingRun:
                 )
             self._optimiser.step()
             self._optimiser.zero_grad(set_to_none=True)
-        mean = (total / n_train).cpu()
-        self._check_finite(mean, "training")
-        return mean, rate
+        return (total / n_train).cpu(), rate
 
     def _check_finite(self, losses: Tensor, what: str) -> None:
         for seed, loss, is_stopped in zip(self.seeds, losses.tolist(), self._is_stopped.tolist(), strict=True):
             if not math.isfinite(loss) and not is_stopped:
                 raise CalculationError(
-                    f"the {what} loss of the member with seed {seed} is {loss} in epoch {self.epoch + 1}: take a "
+                    f"the {what} loss of the member with seed {seed} is {loss} in epoch {self.epoch}: take a "
                     f"smaller learning_rate than {self.parameters.learning_rate:g}, or look for features far off the "
                     "others in the data"
                 )

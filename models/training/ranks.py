@@ -160,7 +160,13 @@ def _train_rank(
             "leave one to learn"
         )
     run = TrainingRun(
-        network, task.architecture, task.parameters, my_seeds, fabric, {**task.identity, "seeds": my_seeds}
+        network,
+        task.architecture,
+        task.parameters,
+        my_seeds,
+        fabric,
+        # Random numbers of a processor do not go on on a GPU.
+        {**task.identity, "seeds": my_seeds, "device": fabric.device.type},
     )
     parts = [
         Part.of(part, scaling=task.scaling, conditions=task.conditions, device=fabric.device, base=base)
@@ -172,7 +178,7 @@ def _train_rank(
     with EpochLog(log if fabric.global_rank == 0 else None, my_seeds) as written:
 
         def report(epoch: EpochReport) -> None:
-            written.write(epoch)
+            written.write(run.history)
             if on_epoch is not None:
                 on_epoch(epoch)
 

@@ -15,7 +15,7 @@ from whiteline.errors import CorruptStoreError, InputError, ParameterError, Sche
 from whiteline.models.architectures import ResidualMLP, XASBlock
 from whiteline.models.bands import Bands
 from whiteline.models.card import Card
-from whiteline.models.folder import CARD, CONFIG, WEIGHTS
+from whiteline.models.folder import CARD, CONFIG, WEIGHTS, files_of
 from whiteline.models.model import SpectrumModel, calibrate
 from whiteline.models.samples import Samples
 from whiteline.models.training import Hardware, TrainingParameters, fit
@@ -164,6 +164,7 @@ def test_a_model_that_corrects_another_is_saved_with_it(make_samples: MakeSample
     assert correcting.card.lineage["parents"] == [source.sha256]
     loaded = SpectrumModel.load(correcting.save(tmp_path / "delta"))
     np.testing.assert_array_equal(loaded.predict_samples(validation).mean, correcting.predict_samples(validation).mean)
+    assert set(files_of(tmp_path / "delta")) == {path for path in (tmp_path / "delta").rglob("*") if path.is_file()}
     (tmp_path / "delta" / "delta" / WEIGHTS).write_bytes(b"")
     with pytest.raises(CorruptStoreError, match="changed or cut off"):
         SpectrumModel.load(tmp_path / "delta")
@@ -186,8 +187,26 @@ def test_a_changed_config_is_found(model: SpectrumModel, tmp_path: Path) -> None
     def with_config(**changes: object) -> None:
         (folder / CONFIG).write_text(json.dumps({**config, **changes}))
 
+    for edited in ({"unit": "kilobarn"}, {"bands": {**config["bands"], "floor": 0.0}}, {"n_member": 7}):
+        with_config(**edited)
+        with pytest.raises(CorruptStoreError, match=r"config\.json was edited"):
+            SpectrumModel.load(folder)
+    # A folder from before configs had a checksum of their own.
+    del config["config_sha256"]
+    with_config()
+    assert SpectrumModel.load(folder).sha256 == model.sha256
     with_config(unit="kilobarn")
     with pytest.raises(CorruptStoreError, match="not those that were saved together"):
+        SpectrumModel.load(folder)
+    for name in ("../outside", "/dev/zero"):
+        with_config(files={**config["files"], name: "0" * 64})
+        with pytest.raises(CorruptStoreError, match=f"lists '{name}', which is no file of a model"):
+            SpectrumModel.load(folder)
+    with_config(files=[])
+    with pytest.raises(CorruptStoreError, match="has no files"):
+        SpectrumModel.load(folder)
+    with_config(channels=[["Cu", "K"]])
+    with pytest.raises(CorruptStoreError, match="not absorber, edge and fidelity"):
         SpectrumModel.load(folder)
     with_config(format_version=99)
     with pytest.raises(SchemaVersionError, match="version 99, this Whiteline reads up to 1"):
@@ -200,6 +219,29 @@ def test_a_changed_config_is_found(model: SpectrumModel, tmp_path: Path) -> None
         SpectrumModel.load(folder)
     with pytest.raises(InputError, match="there is no model in"):
         SpectrumModel.load(tmp_path)
+
+
+def test_a_card_that_is_no_json_is_refused_and_leaves_nothing(model: SpectrumModel, tmp_path: Path) -> None:
+    for value in (float("nan"), Path("a")):
+        with pytest.raises(InputError, match="cannot be written as JSON"):
+            model.with_card(replace(model.card, training={"value": value})).save(tmp_path / "models" / "small")
+    assert list((tmp_path / "models").iterdir()) == []
+
+
+def test_a_folder_that_another_process_fills_meanwhile_keeps_what_it_has(
+    model: SpectrumModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = Path.rename
+
+    def too_late(self: Path, target: Path) -> Path:
+        target.mkdir()
+        (target / "theirs").write_text("1")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", too_late)
+    with pytest.raises(StoreError, match="cannot be written"):
+        model.save(tmp_path / "small")
+    assert [path.name for path in tmp_path.rglob("*")] == ["small", "theirs"]
 
 
 def test_a_folder_of_the_first_format_still_loads(data: Path) -> None:

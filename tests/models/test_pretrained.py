@@ -142,6 +142,16 @@ def test_a_damaged_copy_is_fetched_again(published: bytes, server: Server, tmp_p
     assert (folder / "state.pt").read_bytes() == published
 
 
+def test_a_folder_with_other_files_is_left_alone(published: bytes, server: Server, tmp_path: Path) -> None:
+    server.offer(published)
+    folder = write_known(tmp_path / "models" / NAME, b"retrained")
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(StoreError, match=r"also holds notes\.txt, which would be lost"):
+        fetch_weights(NAME, folder=tmp_path / "models", url=server.url)
+    assert (folder / "state.pt").read_bytes() == b"retrained"
+    assert [path.name for path in folder.parent.iterdir()] == [NAME]
+
+
 def test_other_weights_than_the_published_are_not_kept(published: bytes, server: Server) -> None:
     server.offer(published + b" that somebody changed")
     with pytest.raises(ParseError, match="nothing was kept"):

@@ -11,7 +11,7 @@ import pytest
 
 from whiteline.errors import CorruptStoreError, InputError, ParameterError, StoreError
 from whiteline.models.architectures import XASBlock
-from whiteline.models.folder import CONFIG, WEIGHTS
+from whiteline.models.folder import CARD, CONFIG, WEIGHTS
 from whiteline.models.model import SpectrumModel
 from whiteline.models.registry import add_model, export_model, find_model, list_models
 from whiteline.models.samples import Samples
@@ -67,6 +67,16 @@ def test_a_damaged_model_is_left_out_with_a_warning(registry: Path, caplog: pyte
     assert "ti-k" in caplog.text
 
 
+def test_a_card_that_was_edited_is_not_shown(registry: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = registry / "cu-k" / CARD
+    path.write_text(path.read_text().replace('"licence": ""', '"licence": "CC0-1.0"'))
+    with pytest.raises(CorruptStoreError, match=f"{CARD} was changed or cut off"):
+        find_model(registry, str(registry / "cu-k"))
+    with caplog.at_level(logging.WARNING):
+        assert [entry.name for entry in list_models(registry)] == ["ti-k"]
+    assert f"{CARD} was changed" in caplog.text
+
+
 def test_a_name_is_taken_once_and_is_no_path(registry: Path, make_samples: MakeSamples) -> None:
     model = train(make_samples, "V")
     with pytest.raises(StoreError, match="is not empty"):
@@ -78,9 +88,13 @@ def test_a_name_is_taken_once_and_is_no_path(registry: Path, make_samples: MakeS
 
 def test_an_exported_model_is_the_same_elsewhere(registry: Path, tmp_path: Path) -> None:
     entry = find_model(registry, "cu-k")
-    first, second = (export_model(entry, tmp_path / f"{name}.tar.gz") for name in ("a", "b"))
-    assert first.read_bytes() == second.read_bytes()
+    first = export_model(entry, tmp_path / "a.tar.gz")
+    (entry.path / "notes").write_text("not for others")
+    (entry.path / "link").symlink_to(tmp_path)
+    (entry.path / WEIGHTS).chmod(0o600)
+    assert first.read_bytes() == export_model(entry, tmp_path / "b.tar.gz").read_bytes()
     with tarfile.open(first) as archive:
+        assert archive.getnames() == [f"cu-k/{n}" for n in (CARD, CONFIG, "domain.safetensors", WEIGHTS)]
         archive.extractall(tmp_path / "elsewhere", filter="data")
     assert SpectrumModel.load(tmp_path / "elsewhere" / "cu-k").sha256 == entry.id
     with pytest.raises(StoreError, match="exists"):

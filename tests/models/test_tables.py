@@ -133,6 +133,11 @@ def test_a_frozen_dataset_states_grid_and_unit_itself(tmp_path: Path) -> None:
     samples = read_samples(tmp_path / "spectra.parquet")
     assert (samples.ids, samples.materials, samples.crystals, samples.unit) == (("abc",), ("f00",), ("f00",), "Mbarn")
     np.testing.assert_array_equal(samples.points, [-1.0, 0.0, 1.0])
+    for text in ("{", "[1]", '{"grid": {"start": 0}}', '{"grid": ["a"]}', '{"units": "Mbarn"}'):
+        table = pyarrow.table(columns).replace_schema_metadata({"whiteline": text})
+        pyarrow.parquet.write_table(table, tmp_path / "other.parquet")
+        with pytest.raises(ParseError, match=r"other\.parquet states no grid and unit.*export the dataset again"):
+            read_samples(tmp_path / "other.parquet")
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -151,3 +152,16 @@ def test_a_source_without_the_fidelity_is_refused(make_samples: MakeSamples) -> 
     vasp = [make_samples(20, seed=seed, fidelity="vasp") for seed in (5, 6)]
     with pytest.raises(InputError, match="not on Cu K ocean"):
         transfer(universal(make_samples), vasp[0], vasp[1], fidelity="ocean", parameters=SHORT, hardware=CPU)
+    positive = universal(make_samples, XASBlock(widths=(8,)))
+    with pytest.raises(InputError, match="not on Cu K ocean"):
+        transfer(positive, vasp[0], vasp[1], fidelity="ocean", parameters=SHORT, hardware=CPU)
+
+
+def test_a_difference_is_of_one_grid_and_of_the_channels_it_was_made_from(make_samples: MakeSamples) -> None:
+    vasp, other = (make_samples(20, seed=seed, fidelity="vasp") for seed in (5, 6))
+    with pytest.raises(InputError, match="onto the grid of the model"):
+        delta_of(universal(make_samples), replace(vasp, points=2 * vasp.points), fidelity="feff")
+    delta = delta_of(universal(make_samples), vasp, fidelity="feff")
+    titanium = [replace(part, absorbers=("Ti",) * 20) for part in (vasp, other)]
+    with pytest.raises(InputError, match="correction is of Cu K vasp, not of Ti K vasp"):
+        fit(titanium[0], titanium[1], architecture=RESIDUAL, hardware=CPU, delta=delta)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from jaxtyping import Float
 
+from whiteline.models.bands import PER_ENERGY
 from whiteline.models.evaluation import BandScale, Evaluated, scale_of, summarise
 from whiteline.models.metrics import mse
 from whiteline.models.scaling import channels_of
@@ -23,8 +24,6 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
 # Spectra of the validation part that error bars are drawn from; of fewer, quantiles say too little.
 _FEWEST = 20
-# From so many on, as in `models.bands`, every energy has its own.
-_PER_ENERGY = 100
 _NUMBERS = ("eta", "median_mse", "mean_mse", "baseline_mse", "mae", "spearman", "peak_error")
 
 
@@ -56,7 +55,7 @@ def evaluate(model: SpectrumModel, train: Samples, validation: Samples, test: Sa
     notes = () if len(test) else ("there is no test part: the report is about the validation part, which flatters",)
     predicted = model.predict_samples(part)
     means = _train_means(train, part)
-    summary = summarise(part.spectra, predicted.mean, means, part.points).to_dict()
+    summary = summarise(part.spectra, predicted.mean, means, part.points, materials=part.materials).to_dict()
     numbers = {f"{name}_{key}": float(summary[key]) for key in _NUMBERS if summary[key] is not None}
     numbers["validation_median_mse"] = float(np.median(mse(validation.spectra, model.predict_samples(validation).mean)))
     if model.bands is not None:
@@ -116,5 +115,5 @@ def _errors_bars(
         return np.asarray(np.hypot(model.predict_samples(samples).spread, floor * scales[:, None]))
 
     errors = model.predict_samples(validation).mean - validation.spectra
-    scale = scale_of(errors, sigma(validation), per="energy" if len(validation) >= _PER_ENERGY else "all")
+    scale = scale_of(errors, sigma(validation), per="energy" if len(validation) >= PER_ENERGY else "all")
     return sigma(part), scale

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from whiteline.errors import InputError, StoreError
 from whiteline.models.bands import LEVELS
 from whiteline.models.card import Card
-from whiteline.models.domain import Domain
+from whiteline.models.conformal import fewest_spectra
 from whiteline.models.evaluation import write_report
 from whiteline.models.fingerprint import model_sha256
 from whiteline.models.model import SpectrumModel, calibrate
@@ -145,7 +144,7 @@ def run_training(
             model = _train(plan, parent, parts, card, work, on_step)
         on_step(Step("report", None, "evaluating"))
         with clock.timing("evaluation"):
-            model, notes = _finish(model, parts)
+            model, notes = _calibrated(model, parts[1])
             found = evaluate(model, *parts)
         model = model.with_card(model.card.with_metrics(**found.metrics))
         lists = {name: list(part.ids) for name, part in zip(_PARTS, parts, strict=True)}
@@ -227,20 +226,19 @@ def _fidelity_of(plan: TrainingPlan, parent: SpectrumModel) -> str:
     return plan.from_fidelity or known[0]
 
 
-def _finish(model: SpectrumModel, parts: tuple[Samples, Samples, Samples]) -> tuple[SpectrumModel, list[str]]:
-    """Return the model with error bars and domain, as far as the validation part suffices for them."""
-    train, validation, _ = parts
+def _calibrated(model: SpectrumModel, validation: Samples) -> tuple[SpectrumModel, list[str]]:
+    """Return the model with those error bars for which the validation part suffices."""
     notes = []
-    # A quantile of n errors says nothing beyond 1 - 1/(n + 1); `Bands.of` counts like this.
-    levels = [level for level in LEVELS if len(validation) >= math.ceil(1 / (1 - level))]
+    levels = [level for level in LEVELS if len(validation) >= fewest_spectra(level)]
     if levels:
         model = calibrate(model, validation, levels=levels)
     if len(levels) < len(LEVELS):
         have = ", ".join(f"{level:.0%}" for level in levels) or "none"
         notes.append(
-            f"{len(validation)} validation spectra carry error bars of {have} only: a band of 95 % needs 20 of them"
+            f"{len(validation)} validation spectra carry error bars of {have} only: a band of "
+            f"{max(LEVELS):.0%} needs {fewest_spectra(max(LEVELS))} of them"
         )
-    return replace(model, domain=Domain.of(train, validation)), notes
+    return model, notes
 
 
 @contextmanager

@@ -91,6 +91,26 @@ def test_a_summary_of_one_spectrum_has_no_interval() -> None:
     assert (found.n_samples, found.eta_low, found.eta_high) == (1, None, None)
 
 
+def test_sites_of_one_material_make_the_interval_of_eta_no_narrower() -> None:
+    arrays = (SPECTRA[TEST], PREDICTED, SPECTRA[TRAIN].mean(axis=0), POINTS)
+    copies = [np.concatenate([each] * 4) if len(each) == 60 else each for each in arrays]
+    one, counted = summarise(*arrays), summarise(*copies, materials=tuple(f"m{i % 60}" for i in range(240)))
+    naive = summarise(*copies)
+    widths = []
+    for found in (one, counted, naive):
+        assert found.eta_low is not None and found.eta_high is not None
+        widths.append(found.eta_high - found.eta_low)
+    # Four copies say nothing new; other draws, and medians of whole numbers of copies.
+    assert widths[1] == pytest.approx(widths[0], rel=0.2)
+    assert widths[2] < 0.7 * widths[0]
+    assert summarise(*arrays, materials=("m",) * 60).eta_low is None
+
+
+def test_one_material_has_no_paired_test(tmp_path: Path) -> None:
+    rival = Rival("mean", np.tile(SPECTRA[TRAIN].mean(axis=0), (60, 1)))
+    assert write_report(make(rival=rival, materials=("m",) * 60), tmp_path)["rival"] is None
+
+
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Evaluated, dict[str, Any]]:
     """A folder with a report of everything, what it is of, and what was returned."""

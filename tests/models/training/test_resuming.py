@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import multiprocessing
 import signal
 import time
@@ -61,6 +62,26 @@ def test_a_training_ended_after_an_epoch_goes_on_to_the_same_bits(
     assert resumed.card.metrics == straight.card.metrics
 
 
+@pytest.mark.parametrize("checkpoint_every", [1, 3])
+def test_a_resumed_training_has_one_row_an_epoch_in_its_log(
+    make_samples: MakeSamples, tmp_path: Path, checkpoint_every: int
+) -> None:
+    def end(report: EpochReport) -> None:
+        if report.epoch == 4:
+            raise EndedError
+
+    settings: dict[str, Any] = {"log": tmp_path / "log", "checkpoint_every": checkpoint_every}
+    with pytest.raises(EndedError):
+        train(make_samples, tmp_path / "run.safetensors", on_epoch=end, **settings)
+    train(make_samples, tmp_path / "run.safetensors", **settings)
+    train(make_samples, None, log=tmp_path / "straight")
+    names = ("log", "straight")
+    resumed, straight = ((tmp_path / name / "metrics.csv").read_text(encoding="utf-8") for name in names)
+    rows = [list(csv.DictReader(text.splitlines())) for text in (resumed, straight)]
+    assert [row["step"] for row in rows[0]] == [str(epoch) for epoch in range(1, 9)]
+    assert [row["validation/1"] for row in rows[0]] == [row["validation/1"] for row in rows[1]]
+
+
 def train_in_child(make: MakeSamples, checkpoint: Path) -> None:
     train(make, checkpoint, parameters=LONG)
 
@@ -93,6 +114,8 @@ def test_a_checkpoint_of_another_training_is_refused_and_both_are_named(
         train(make_samples, checkpoint, architecture=ResidualMLP(width=8))
     with pytest.raises(InputError, match=r"its seeds is \[0, 1\], that of this one \[0, 2\]"):
         train(make_samples, checkpoint, seeds=(0, 2))
+    with pytest.raises(InputError, match=r"its precision is 32-true, that of this one bf16-mixed"):
+        train(make_samples, checkpoint, hardware=replace(CPU, precision="bf16-mixed"))
     with pytest.raises(InputError, match=r"its training data is [0-9a-f]{64}, that of this one [0-9a-f]{64}"):
         fit(
             make_samples(50),
