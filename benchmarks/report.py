@@ -320,12 +320,29 @@ def bands() -> str:
     return "\n".join(lines)
 
 
+def domain() -> str:
+    """Return the table of left-out chemistry."""
+    rows = load("model_domain")["rows"]
+    rules = list(rows[0]["auroc"])
+    lines = ["| features, elements left out | " + " | ".join(rules) + " |", "|---|" + "--:|" * len(rules)]
+    for encoder in dict.fromkeys(row["encoder"] for row in rows):
+        for is_chosen, words in ((True, "that chose the rule"), (False, "others")):
+            own = [row for row in rows if row["encoder"] == encoder and row["chose"] == is_chosen]
+            cells = []
+            for rule in rules:
+                values = [row["auroc"][rule] for row in own]
+                cells.append(f"{sum(values) / len(values):.2f} ({min(values):.2f} to {max(values):.2f})")
+            lines.append(f"| `{encoder}`, {words}: {', '.join(row['element'] for row in own)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 # The blocks of each document.
 DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"reference": reference, "presets": presets, "overhead": overhead, "store": store},
     "docs/convergence.md": {"series": series, "costs": costs},
     "docs/database.md": {"ingested": ingested, "million": million, "search": search, "server": server},
     "docs/evaluation.md": {"bands": bands},
+    "docs/training.md": {"domain": domain},
     "docs/training-data.md": {"splits": splits},
     "docs/features.md": {"featurisation": featurisation},
     "docs/engines.md": {"examples": examples, "writing": writing, "published": published},

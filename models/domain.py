@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Float32
 
 from whiteline.errors import InputError
 from whiteline.models.samples import Samples
+from whiteline.models.scaling import is_constant
 
 __all__ = ["Domain", "DomainReport"]
 
@@ -78,7 +79,7 @@ class Domain:
         """Return the domain of a training part, with the threshold that a validation part sets."""
         features = train.features.astype(np.float64)
         mean, sd = features.mean(0), features.std(0)
-        sd[sd <= 1e-6 * np.maximum(np.abs(mean), 1e-30)] = np.inf  # constant features say nothing about distance
+        sd[is_constant(features)] = np.inf  # they say nothing about distance
         variances, axes = np.linalg.eigh(np.cov((features - mean) / sd, rowvar=False).reshape(len(sd), len(sd)))
         order = np.argsort(variances)[::-1]
         variances, axes = np.maximum(variances[order], 0), axes[:, order]

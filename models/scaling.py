@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Self, TypeAlias
 
 import numpy as np
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Bool, Float, Float32, Int
 
 from whiteline.errors import InputError
 from whiteline.models.samples import Samples
 
-__all__ = ["Channel", "Conditions", "Scaling", "channels_of"]
+__all__ = ["Channel", "Conditions", "Scaling", "channels_of", "is_constant"]
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 Array32: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
+Mask: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 Codes: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
 # A feature that varies less than this, relative to its size, is constant: dividing by its spread would blow up noise.
@@ -92,9 +93,7 @@ class Scaling:
         """
         features = samples.features.astype(np.float64)
         mean, sd = features.mean(0), features.std(0)
-        # Descriptors have features that are next to nothing for all training sites, and large for one that is unlike.
-        size = np.maximum(np.abs(mean), _NEGLIGIBLE * np.abs(features).max(initial=0.0))
-        sd[sd <= _CONSTANT * size] = 1.0
+        sd[is_constant(features)] = 1.0
         of_samples = channels_of(samples)
         channels = tuple(sorted(set(of_samples)))
         zeros, spreads, offsets, scales = [], [], [], []
@@ -186,6 +185,16 @@ class Conditions:
     def codes(self, scaling: Scaling) -> Codes:
         """Return subject and fidelity of every channel as numbers, shape (n_channel, 2)."""
         return np.array([(self.subjects.index(c.subject), self.fidelities.index(c.fidelity)) for c in scaling.channels])
+
+
+def is_constant(features: Float[Array, "sample feature"]) -> Bool[Mask, " feature"]:
+    """Return which features vary by no more than rounding, shape (n_feature,).
+
+    Descriptors have features that are next to nothing for all training sites, and large for one that is unlike them:
+    divided by such a spread it would drown all others.
+    """
+    size = np.maximum(np.abs(features.mean(0)), _NEGLIGIBLE * np.abs(features).max(initial=0.0))
+    return np.asarray(features.std(0) <= _CONSTANT * size)
 
 
 def _scale(spectra: Float[Array, "sample energy"], *, is_positive: bool) -> tuple[Float[Array, " energy"], float]:

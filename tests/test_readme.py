@@ -17,6 +17,7 @@ DOCUMENTS = (
     "docs/evaluation.md",
     "docs/features.md",
     "docs/training-data.md",
+    "docs/training.md",
 )
 
 
