@@ -212,7 +212,8 @@ def _metadata(path: Path, table: Any) -> tuple[Float[Array, " energy"] | None, s
         facts = json.loads(text)
         grid = facts.get("grid")
         points = None if not grid else np.array(grid["points"] if isinstance(grid, dict) else grid, dtype=float)
-        return points, str(facts.get("units", {}).get("intensity", ""))
+        # Every cross-section here is that of one absorbing atom; frozen datasets say so.
+        return points, str(facts.get("units", {}).get("intensity", "")).removesuffix(" per absorbing atom")
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ParseError(
             f"{path} states no grid and unit as Whiteline writes them ({error!r}): export the dataset again"

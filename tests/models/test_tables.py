@@ -127,7 +127,7 @@ def test_a_frozen_dataset_states_grid_and_unit_itself(tmp_path: Path) -> None:
         "intensity": [[1.0, 2.0, 3.0]],
         "energy_zero": [4966.0],
     }
-    facts = {"grid": {"points": [-1.0, 0.0, 1.0]}, "units": {"intensity": "Mbarn"}}
+    facts = {"grid": {"points": [-1.0, 0.0, 1.0]}, "units": {"intensity": "Mbarn per absorbing atom"}}
     table = pyarrow.table(columns).replace_schema_metadata({"whiteline": json.dumps(facts)})
     pyarrow.parquet.write_table(table, tmp_path / "spectra.parquet")
     samples = read_samples(tmp_path / "spectra.parquet")
