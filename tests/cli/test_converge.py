@@ -45,9 +45,9 @@ def test_an_unconverged_series_has_exit_status_1_and_is_found_by_its_status(
 ) -> None:
     answer = whiteline("converge", copper_file, "-a", "Cu", "--knob", "l_max", *TINY, "--tolerance", "1e-12")
     assert answer.code == 1
-    assert "best so far l_max 5" in answer.out
+    assert "best so far l_max 6" in answer.out
     found = whiteline("query", "--status", "unconverged", "--fidelity", "feff:converged", "--json").out
-    assert "best so far l_max 5" in found
+    assert "best so far l_max 6" in found
 
 
 @pytest.mark.parametrize(
