@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from whiteline.calculators.vasp.hdf5_values import ReadingFailedError, read_values
 from whiteline.calculators.vasp.output import CoreHole, DielectricTensor, VaspOutput
 from whiteline.errors import MissingDependencyError, ParseError
 from whiteline.spectrum import EnergyReference
@@ -20,6 +21,22 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 _RESPONSE = "results/linear_response/XAS"
 _POSITIONS = "results/positions"
 _INCAR = "input/incar"
+_STEPS = "intermediate/ion_dynamics/oszicar"
+_IS_CONVERGED = "intermediate/ion_dynamics/electronic_step_converged"
+_FERMI = "results/electron_dos/efermi"
+_NAMES = (
+    *(f"version/{part}" for part in ("major", "minor", "patch")),
+    *(f"{_INCAR}/{tag}" for tag in ("NELM", "ICORELEVEL", "CLNT", "CLN", "CLL", "CLZ")),
+    *(
+        f"{_POSITIONS}/{part}"
+        for part in ("number_ion_types", "ion_types", "scale", "lattice_vectors", "position_ions")
+    ),
+    _STEPS,
+    _IS_CONVERGED,
+    _FERMI,
+    f"{_RESPONSE}_energies_dielectric_function",
+    f"{_RESPONSE}_dielectric_function",
+)
 _DEFAULT_NELM = 60
 # Diagonal first, as the OUTCAR has them: xx, yy, zz, xy, yz, zx.
 _ELEMENTS = ((0, 0), (1, 1), (2, 2), (0, 1), (1, 2), (2, 0))
@@ -34,26 +51,23 @@ def read_vaspout(path: Path) -> VaspOutput:
     """
     if find_spec("h5py") is None:
         raise MissingDependencyError(f"reading {path} needs h5py: `pip install h5py`, or keep the OUTCAR beside it")
-    h5py = import_module("h5py")
     try:
-        with h5py.File(path, "r") as file:
-            return _read(file, str(path))
+        return _read(read_values(path, _NAMES), str(path))
     except KeyError as error:
         raise ParseError(f"{path} lacks a part ({error}): keep the OUTCAR beside it") from error
-    except (OSError, RuntimeError) as error:  # h5py raises either over a damaged file
+    except ReadingFailedError as error:
         raise ParseError(f"{path} is no whole HDF5 file ({error}): it is cut off or damaged, run VASP again") from error
 
 
-def _read(file: Any, source: str) -> VaspOutput:
+def _read(file: Mapping[str, Any], source: str) -> VaspOutput:
     counts = tuple(int(n) for n in _array(file, f"{_POSITIONS}/number_ion_types", source).ravel())
-    names = [_text(name) for name in np.asarray(file[f"{_POSITIONS}/ion_types"][()]).ravel()]
-    steps = file["intermediate/ion_dynamics/oszicar"][()] if "intermediate/ion_dynamics/oszicar" in file else ()
+    names = [_text(name) for name in np.asarray(file[f"{_POSITIONS}/ion_types"]).ravel()]
+    steps = file.get(_STEPS, ())
     most_steps = int(_tag(file, "NELM", _DEFAULT_NELM))
-    flag = "intermediate/ion_dynamics/electronic_step_converged"
     scale = float(_array(file, f"{_POSITIONS}/scale", source)) if f"{_POSITIONS}/scale" in file else 1.0
     return VaspOutput(
         source=source,
-        version="VASP " + ".".join(str(int(file[f"version/{part}"][()])) for part in ("major", "minor", "patch")),
+        version="VASP " + ".".join(str(int(file[f"version/{part}"])) for part in ("major", "minor", "patch")),
         elements=tuple(name.split("_")[0] for name in names),
         counts=counts,
         lattice=scale * _array(file, f"{_POSITIONS}/lattice_vectors", source),
@@ -62,15 +76,15 @@ def _read(file: Any, source: str) -> VaspOutput:
         n_steps=len(steps),
         most_steps=most_steps,
         # VASP's flag is 0 where the density converged.
-        is_converged=bool(np.all(file[flag][()] == 0)) if flag in file else 0 < len(steps) < most_steps,
-        fermi_energy=float(file["results/electron_dos/efermi"][()]) if "results/electron_dos/efermi" in file else None,
+        is_converged=bool(np.all(file[_IS_CONVERGED] == 0)) if _IS_CONVERGED in file else 0 < len(steps) < most_steps,
+        fermi_energy=float(file[_FERMI]) if _FERMI in file else None,
         core_energy=None,
         total_energy=None,
         tensor=_tensor(file, source),
     )
 
 
-def _tensor(file: Any, source: str) -> DielectricTensor:
+def _tensor(file: Mapping[str, Any], source: str) -> DielectricTensor:
     energy = _array(file, f"{_RESPONSE}_energies_dielectric_function", source).ravel()
     values = _array(file, f"{_RESPONSE}_dielectric_function", source)
     if values.shape != (3, 3, energy.size, 2):
@@ -83,7 +97,7 @@ def _tensor(file: Any, source: str) -> DielectricTensor:
     return tensor
 
 
-def _core_hole(file: Any) -> CoreHole | None:
+def _core_hole(file: Mapping[str, Any]) -> CoreHole | None:
     if int(_tag(file, "ICORELEVEL", 0)) != 2:
         return None
     return CoreHole(
@@ -91,14 +105,14 @@ def _core_hole(file: Any) -> CoreHole | None:
     )
 
 
-def _tag(file: Any, name: str, default: float) -> float:
-    return float(file[f"{_INCAR}/{name}"][()]) if f"{_INCAR}/{name}" in file else default
+def _tag(file: Mapping[str, Any], name: str, default: float) -> float:
+    return float(file[f"{_INCAR}/{name}"]) if f"{_INCAR}/{name}" in file else default
 
 
-def _array(file: Any, name: str, source: str) -> Array:
+def _array(file: Mapping[str, Any], name: str, source: str) -> Array:
     if name not in file:
         raise ParseError(f"{source} has no {name}: it is not of a core-hole run of VASP 6.5.1 or later")
-    return np.asarray(file[name][()], dtype=float)
+    return np.asarray(file[name], dtype=float)
 
 
 def _text(value: object) -> str:

@@ -6,13 +6,11 @@ import bz2
 import gzip
 import lzma
 import re
-import sys
-from collections.abc import Callable
-from importlib.machinery import ModuleSpec
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any
 
+import h5py  # type: ignore[import-untyped]  # ships no types
 import numpy as np
 import pytest
 
@@ -408,29 +406,21 @@ def test_a_damaged_vasprun_is_refused(xml_folder: Path, sulfur: Absorber, old: s
     assert words in refusal(xml_folder, sulfur)
 
 
-class StandInFile(dict[str, Any]):
-    """What h5py.File shows of a file: arrays by path."""
-
-    content: ClassVar[dict[str, Any]] = {}
-
-    def __init__(self, _path: Path, _mode: str) -> None:
-        super().__init__({name: {(): value} for name, value in self.content.items()})
-
-    def __enter__(self) -> StandInFile:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        return None
+def write_vaspout(folder: Path, content: Mapping[str, Any]) -> None:
+    with h5py.File(folder / "vaspout.h5", "w") as file:
+        for name, value in content.items():
+            file[name] = value
 
 
 @pytest.fixture
-def h5_folder(run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def h5_content(run_folder: Path) -> dict[str, Any]:
+    """What a vaspout.h5 beside the OUTCAR would hold, dataset by dataset."""
     output = read_outcar(run_folder / "OUTCAR")
     assert output.tensor is not None
     values = np.zeros((3, 3, output.tensor.energy.size, 2))
     for i in range(3):
         values[i, i, :, 1] = output.tensor.values[i]
-    StandInFile.content = {
+    return {
         "version/major": 6,
         "version/minor": 5,
         "version/patch": 1,
@@ -445,11 +435,11 @@ def h5_folder(run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "results/linear_response/XAS_energies_dielectric_function": output.tensor.energy,
         "results/linear_response/XAS_dielectric_function": values,
     }
-    module = ModuleType("h5py")
-    module.__spec__ = ModuleSpec("h5py", None)
-    module.File = StandInFile  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "h5py", module)
-    (run_folder / "vaspout.h5").write_bytes(b"\x89HDF")
+
+
+@pytest.fixture
+def h5_folder(run_folder: Path, h5_content: dict[str, Any]) -> Path:
+    write_vaspout(run_folder, h5_content)
     return run_folder
 
 
@@ -467,16 +457,22 @@ def test_vaspout_counts_from_the_core_level_like_the_outcar(h5_folder: Path, sul
     assert np.array_equal(outcome.spectrum.components, expected.components)
 
 
-def test_a_vaspout_without_its_parts_is_refused(h5_folder: Path, sulfur: Absorber) -> None:
+def test_a_vaspout_without_its_parts_is_refused(h5_folder: Path, h5_content: dict[str, Any], sulfur: Absorber) -> None:
     (h5_folder / "OUTCAR").unlink()
-    whole = StandInFile.content
     for name in ("results/linear_response/XAS_dielectric_function", "results/positions/number_ion_types"):
-        StandInFile.content = {key: value for key, value in whole.items() if key != name}
+        write_vaspout(h5_folder, {key: value for key, value in h5_content.items() if key != name})
         assert f"has no {name}" in refusal(h5_folder, sulfur)
-    StandInFile.content = {key: value for key, value in whole.items() if key != "version/minor"}
+    write_vaspout(h5_folder, {key: value for key, value in h5_content.items() if key != "version/minor"})
     assert "lacks a part ('version/minor')" in refusal(h5_folder, sulfur)
-    StandInFile.content = {**whole, "intermediate/ion_dynamics/electronic_step_converged": np.array([1])}
+    write_vaspout(h5_folder, {**h5_content, "intermediate/ion_dynamics/electronic_step_converged": np.array([1])})
     assert parse(h5_folder, sulfur).status is Status.UNCONVERGED
+
+
+def test_a_vaspout_that_is_cut_off_is_refused(h5_folder: Path, sulfur: Absorber) -> None:
+    (h5_folder / "OUTCAR").unlink()
+    path = h5_folder / "vaspout.h5"
+    path.write_bytes(path.read_bytes()[:2000])
+    assert "is no whole HDF5 file (OSError: Unable to" in refusal(h5_folder, sulfur)
 
 
 def test_a_vaspout_without_h5py_names_the_package(
