@@ -19,7 +19,7 @@ except ImportError as error:
     raise MissingDependencyError("spectrum models need PyTorch: `pip install 'whiteline[learn]'`") from error
 
 from whiteline.models.architectures.base import Architecture, Network, NetworkSizes
-from whiteline.models.architectures.residual import ResidualMLP
+from whiteline.models.architectures.residual import ResidualBatchNorm, ResidualMLP
 from whiteline.models.architectures.xas_block import PUBLISHED_WIDTHS, XASBlock
 
 __all__ = [
@@ -28,12 +28,15 @@ __all__ = [
     "Architecture",
     "Network",
     "NetworkSizes",
+    "ResidualBatchNorm",
     "ResidualMLP",
     "XASBlock",
     "make_architecture",
 ]
 
-ARCHITECTURES: Final[Mapping[str, type[Architecture]]] = {each.NAME: each for each in (XASBlock, ResidualMLP)}
+ARCHITECTURES: Final[Mapping[str, type[Architecture]]] = {
+    each.NAME: each for each in (XASBlock, ResidualMLP, ResidualBatchNorm)
+}
 
 
 def make_architecture(name: str, **values: Any) -> Architecture:

@@ -79,9 +79,10 @@ class BatchNorm(nn.Module):
         self.register_buffer("running_mean", torch.zeros(n_member, width))
         self.register_buffer("running_var", torch.ones(n_member, width))
 
-    def forward(self, hidden: Tensor, members: slice, *, is_learning: bool) -> Tensor:
+    def forward(self, hidden: Tensor, context: Context) -> Tensor:
         """Return the normalised rows; while learning, the running statistics follow."""
         n_member, n_row, width = hidden.shape
+        members = context.members
         # A row of all members side by side is a row of ordinary batch norm over n_member × width columns.
         rows = hidden.transpose(0, 1).reshape(n_row, n_member * width)
         normalised = functional.batch_norm(
@@ -90,7 +91,7 @@ class BatchNorm(nn.Module):
             self.running_var[members].view(-1),
             self.weight[members].reshape(-1),
             self.bias[members].reshape(-1),
-            training=is_learning,
+            training=context.noise is not None,
         )
         return normalised.view(n_row, n_member, width).transpose(0, 1)
 
@@ -103,10 +104,10 @@ class LayerNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(n_member, 1, width))
         self.bias = nn.Parameter(torch.zeros(n_member, 1, width))
 
-    def forward(self, hidden: Tensor, members: slice) -> Tensor:
+    def forward(self, hidden: Tensor, context: Context) -> Tensor:
         """Return the normalised rows, shape as given."""
         normalised = functional.layer_norm(hidden, hidden.shape[-1:])
-        return torch.addcmul(self.bias[members], normalised, self.weight[members])
+        return torch.addcmul(self.bias[context.members], normalised, self.weight[context.members])
 
 
 class ConditionEmbedding(nn.Module):

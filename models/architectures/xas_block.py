@@ -75,8 +75,7 @@ class _Hidden(Stage):
         if context.condition is not None and hidden.shape[-1] < self.n_in:
             hidden = torch.cat([hidden, context.condition], -1)
         mixed = self.linear(hidden, context.members)
-        normalised = self.norm(mixed, context.members, is_learning=context.noise is not None)
-        return drop(functional.silu(normalised), context.noise, self.dropout)
+        return drop(functional.silu(self.norm(mixed, context)), context.noise, self.dropout)
 
 
 class _Output(Stage):

@@ -31,7 +31,9 @@ class TrainingOptions:
     weights: Annotated[
         Path | None, typer.Option("--weights", metavar="DIR", help="Folder with the encoder's pretrained weights.")
     ] = None
-    architecture: Annotated[str, typer.Option("--architecture", help="residual-mlp or xas-block.")] = "residual-mlp"
+    architecture: Annotated[
+        str, typer.Option("--architecture", help="residual-batch-norm, residual-mlp or xas-block.")
+    ] = "residual-batch-norm"
     values: Annotated[
         list[str] | None,
         typer.Option("--set", "-s", metavar="NAME=VALUE", help="Hyper-parameter of network or training; repeatable."),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT_ARCHITECTURE", "TrainingKind", "TrainingPlan"]
 
-DEFAULT_ARCHITECTURE: Final = "residual-mlp"
+DEFAULT_ARCHITECTURE: Final = "residual-batch-norm"
 
 
 class TrainingKind(StrEnum):

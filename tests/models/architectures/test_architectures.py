@@ -13,6 +13,7 @@ from whiteline.models.architectures import (
     PUBLISHED_WIDTHS,
     Architecture,
     NetworkSizes,
+    ResidualBatchNorm,
     ResidualMLP,
     XASBlock,
     make_architecture,
@@ -22,6 +23,8 @@ SMALL: list[Architecture] = [
     XASBlock(widths=(9, 7), dropout=0.3, embedding=3),
     XASBlock(widths=(9,), dropout=0.0, embedding=3),
     ResidualMLP(width=8, n_block=2, dropout=0.3, embedding=3),
+    ResidualBatchNorm(width=8, n_block=2, dropout=0.3, embedding=3),
+    ResidualBatchNorm(width=8, n_block=1, dropout=0.0, embedding=3),
 ]
 SIZES = [
     NetworkSizes(n_feature=5, n_energy=11),
