@@ -6,19 +6,12 @@ equal.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "benchmarks" / "results"
-
-
-def load(name: str) -> dict[str, Any]:
-    """Return the content of a results file."""
-    return dict(json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")))
+import report_models as models
+from results_files import ROOT, load
 
 
 def reference() -> str:
@@ -272,79 +265,25 @@ def server() -> str:
     return "\n".join(lines)
 
 
-def featurisation() -> str:
-    """Return the table of encoders beside other evaluations of the same networks."""
-    r = load("featurisation")
-    parity = r["deviation_from_published_64"]
-    lines = ["| evaluation, one structure of copper at a time unless said | structures per CPU second |", "|---|--:|"]
-    lines += [f"| {name} | {speed:.0f} |" for name, speed in r["structures_per_cpu_second"].items()]
-    here, stock = parity["here"], parity["matgl as released"]
-    lines += [
-        "",
-        f"Structures have {r['mean_atoms']:.0f} atoms on average; M3GNet here is {r['ratio_to_matgl']:.1f} times as "
-        f"fast as matgl's own evaluation. Its 64 features differ from the published ones of {here['n_sites']} copper "
-        f"sites by at most {here['largest']:.1e} of the largest feature of a site (median {here['median']:.1e}); those "
-        f"of matgl {r['versions']['matgl']} with the same weights by {stock['largest']:.1f} "
-        f"(median {stock['median']:.1e}, {stock['n_sites']} sites).",
-    ]
-    return "\n".join(lines)
-
-
-def splits() -> str:
-    """Return the table of η by split."""
-    results = load("model_splits")
-    lines = [
-        "| split | " + " | ".join(f"η, {name} ({n:,} spectra)" for name, n in results["n"].items()) + " |",
-        "|---|" + "--:|" * len(results["n"]),
-    ]
-    for row in results["rows"]:
-        cells = []
-        for etas in row["eta"].values():
-            mean = sum(etas) / len(etas)
-            spread = (sum((eta - mean) ** 2 for eta in etas) / max(1, len(etas) - 1)) ** 0.5
-            cells.append(f"{mean:.1f} ± {spread:.1f}" if len(etas) > 1 else f"{mean:.1f} (no seed)")
-        lines.append(f"| `{row['split']}` | {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def bands() -> str:
-    """Return the table of what bands hold."""
-    results = load("model_splits")
-    lines = ["| band | raw spread holds | scaled holds |", "|---|--:|--:|"]
-    for i, level in enumerate(results["levels"]):
-        cells = []
-        for name in ("raw", "scaled"):
-            shares = [100 * each[name][i] for each in results["bands"]]
-            cells.append(f"{min(shares):.0f} to {max(shares):.0f} %")
-        lines.append(f"| {100 * level:.0f} % | {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def domain() -> str:
-    """Return the table of left-out chemistry."""
-    rows = load("model_domain")["rows"]
-    rules = list(rows[0]["auroc"])
-    lines = ["| features, elements left out | " + " | ".join(rules) + " |", "|---|" + "--:|" * len(rules)]
-    for encoder in dict.fromkeys(row["encoder"] for row in rows):
-        for is_chosen, words in ((True, "that chose the rule"), (False, "others")):
-            own = [row for row in rows if row["encoder"] == encoder and row["chose"] == is_chosen]
-            cells = []
-            for rule in rules:
-                values = [row["auroc"][rule] for row in own]
-                cells.append(f"{sum(values) / len(values):.2f} ({min(values):.2f} to {max(values):.2f})")
-            lines.append(f"| `{encoder}`, {words}: {', '.join(row['element'] for row in own)} | {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
 # The blocks of each document.
 DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"reference": reference, "presets": presets, "overhead": overhead, "store": store},
     "docs/convergence.md": {"series": series, "costs": costs},
     "docs/database.md": {"ingested": ingested, "million": million, "search": search, "server": server},
-    "docs/evaluation.md": {"bands": bands},
-    "docs/training.md": {"domain": domain},
-    "docs/training-data.md": {"splits": splits},
-    "docs/features.md": {"featurisation": featurisation},
+    "docs/evaluation.md": {"bands": models.bands},
+    "docs/features.md": {"featurisation": models.featurisation},
+    "docs/model-accuracy.md": {
+        "accuracy": models.accuracy,
+        "copper": models.copper,
+        "divisions": models.divisions,
+        "inside": models.inside,
+        "l_edges": models.l_edges,
+        "learning_curves": models.learning_curves,
+        "prediction_speed": models.prediction_speed,
+        "training_speed": models.training_speed,
+    },
+    "docs/training-data.md": {"splits": models.splits},
+    "docs/training.md": {"domain": models.domain},
     "docs/engines.md": {"examples": examples, "writing": writing, "published": published},
 }
 
