@@ -23,6 +23,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,9 @@ from matplotlib import pyplot as plt
 
 RESULTS = Path(__file__).parent / "results"
 N_ATOMS, HEAVIEST = 16, 83
-GRID = "edge-relative -5:45:0.25"  # L3 at 0; L2 comes 20 eV later
+# L3 rises at 2 eV from its tabulated energy, L2 20 eV later. FEFF begins 2 eV before or after the table's energy: where
+# it begins later, what is missing is before the edge, and the first value is held.
+GRID = "edge-relative 0:45:0.25"
 CHEAP_VALUES = ("scf_radius=null", "fms_radius=4", "l_max=2")
 ALONE, HELPED, CHEAP = "alone", "from the cheap model", "the cheap calculation"
 N_FOLD, MEMBERS = 5, tuple(range(3))
@@ -191,12 +194,13 @@ def main() -> None:
     whiteline("run", *files[: options.n], *common)
     for folder, fidelity in ((scratch / "dataset", "feff:fast"), (scratch / "dataset-cheap", "feff:fast+")):
         if not folder.exists():
-            chosen = (*edge, "--fidelity", fidelity, "--kind", "site", "--grid", GRID, *where)
+            chosen = (*edge, "--fidelity", fidelity, "--kind", "site", "--grid", GRID, "--extrapolate", *where)
             whiteline("dataset", "create", folder, *chosen)
     if not (scratch / "model").exists():
         settings = ("--epochs", str(PARAMETERS.n_epochs), "--set", "batch_size=16", "--set", "learning_rate=0.001")
         whiteline("train", "ensemble", scratch / "dataset", "-o", scratch / "model", *settings)
-    samples, cheap = (_encoded(scratch / name) for name in ("dataset", "dataset-cheap"))
+    samples = _encoded(scratch / "dataset", names[: options.n])
+    cheap = _encoded(scratch / "dataset-cheap", names)
     whole = cross_validate(samples, cheap)
     curve = [cross_validate(samples, cheap, size) for size in SIZES if size < whole["n_train"]]
     draw(samples, whole, RESULTS / "copper_l_edges.png")
@@ -213,8 +217,11 @@ def main() -> None:
     print(json.dumps(results, indent=1))
 
 
-def _encoded(dataset: Path) -> Samples:
-    return encode_samples(read_learning_data(dataset), EncoderChoice().make(), cache=FeatureCache()).samples
+def _encoded(dataset: Path, names: Sequence[str]) -> Samples:
+    """Return the samples of a dataset that are of some crystals: the store may hold more from another call."""
+    data = read_learning_data(dataset)
+    own = [i for i, named in enumerate(data.structures) if named is not None and Path(named.source).stem in names]
+    return encode_samples(data.select(own), EncoderChoice().make(), cache=FeatureCache()).samples
 
 
 if __name__ == "__main__":

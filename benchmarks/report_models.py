@@ -44,7 +44,7 @@ def divisions() -> str:
     """Return the table of fine-tuned models over experts."""
     results = load("omnixas_models")
     lines = [
-        "| site spectra | five seeds, one division | other divisions, one seed each | chosen |",
+        "| site spectra | five seeds, one division | another division, one seed each | chosen |",
         "|---|--:|--:|---|",
     ]
     for name, row in results["pool"].items():
