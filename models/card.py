@@ -43,6 +43,14 @@ class Card:
     lineage: Mapping[str, Any] = field(default_factory=dict)
     candidates: tuple[Mapping[str, Any], ...] = ()
 
+    @property
+    def candidate_errors(self) -> dict[str, float]:
+        """Validation error by candidate: the geometric mean over spectra, or the median on cards that have no other."""
+        return {
+            row["name"]: float(row.get("validation_geometric_mse", row.get("validation_median_mse", "nan")))
+            for row in self.candidates
+        }
+
     def with_metrics(self, **metrics: float) -> Self:
         """Return the card with more numbers on it."""
         return replace(self, metrics={**self.metrics, **metrics})

@@ -4,7 +4,7 @@
     weights.safetensors     weights by name, and under `scaling.` and `bands.` the arrays that go with them
     domain.safetensors      training features for the domain check, if the model has them
     card.json               what it was made from
-    delta/                  the model that this one corrects, if it does
+    delta/                  the model whose predictions are added, if there is one
 
 The format is read by `format_version`; a folder of an older version keeps loading. The checksums find what was cut off
 or edited; they are no signature, and whoever writes all files anew writes another model.

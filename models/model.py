@@ -49,7 +49,7 @@ class SpectrumModel:
         card: What it was made from.
         bands: Calibrated uncertainty, once there is one.
         domain: Training set for the domain check, once there is one.
-        delta: The model whose predictions this one corrects, if it does.
+        delta: The model whose predictions are added, if there is one.
     """
 
     architecture: Architecture
@@ -246,7 +246,7 @@ class SpectrumModel:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Delta:
-    """Predictions of another model, of another fidelity, that a model corrects.
+    """Predictions of another model that are added to those of a network: corrected by it, or in a weighted mean.
 
     Attributes:
         source: The other model.

@@ -12,10 +12,11 @@ import pytest
 
 from whiteline.errors import InputError, ParameterError
 from whiteline.models.architectures import Architecture, ResidualMLP, XASBlock
+from whiteline.models.card import Card
 from whiteline.models.model import SpectrumModel
 from whiteline.models.samples import Samples
 from whiteline.models.training import Hardware, TrainingParameters, fit
-from whiteline.models.transfer import candidates_of, delta_of, finetune, transfer
+from whiteline.models.transfer import blend, candidates_of, delta_of, finetune, transfer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -32,7 +33,8 @@ def universal(make: MakeSamples, architecture: Architecture = RESIDUAL) -> Spect
 
 
 def error_of(model: SpectrumModel, samples: Samples) -> float:
-    return float(np.median(np.mean((model.predict_samples(samples).mean - samples.spectra) ** 2, axis=1)))
+    errors = np.mean((model.predict_samples(samples).mean - samples.spectra) ** 2, axis=1)
+    return float(np.exp(np.mean(np.log(errors))))
 
 
 @pytest.mark.parametrize("architecture", [RESIDUAL, XASBlock(widths=(16, 16))], ids=lambda a: a.NAME)
@@ -165,3 +167,43 @@ def test_a_difference_is_of_one_grid_and_of_the_channels_it_was_made_from(make_s
     titanium = [replace(part, absorbers=("Ti",) * 20) for part in (vasp, other)]
     with pytest.raises(InputError, match="correction is of Cu K vasp, not of Ti K vasp"):
         fit(titanium[0], titanium[1], architecture=RESIDUAL, hardware=CPU, delta=delta)
+
+
+def test_a_blend_is_the_weighted_mean_and_keeps_it_in_its_folder(make_samples: MakeSamples, tmp_path: Path) -> None:
+    parts = make_samples(40, seed=5), make_samples(40, seed=6)
+    first, second = (
+        fit(*parts, architecture=RESIDUAL, parameters=SHORT, seeds=seeds, hardware=CPU) for seeds in ((0, 1), (2, 3, 4))
+    )
+    mixed = blend(first, second, 0.25)
+    means = [model.predict_samples(parts[1]).mean for model in (first, second, mixed)]
+    np.testing.assert_allclose(means[2], 0.75 * means[0] + 0.25 * means[1], rtol=1e-6)
+    assert mixed.sha256 not in (first.sha256, second.sha256)
+    mixed.save(tmp_path / "mixed")
+    loaded = SpectrumModel.load(tmp_path / "mixed")
+    np.testing.assert_allclose(loaded.predict_samples(parts[1]).mean, means[2], rtol=1e-9)
+    with pytest.raises(ParameterError, match="from 0 to 1"):
+        blend(first, second, 1.5)
+    with pytest.raises(ParameterError, match="corrects no other"):
+        blend(mixed, second, 0.5)
+
+
+def test_a_mean_with_scratch_is_tried_with_the_best_of_the_others(make_samples: MakeSamples) -> None:
+    tried: dict[str, float] = {}
+    finetune(
+        universal(make_samples),
+        make_samples(25, seed=5),
+        make_samples(40, seed=6),
+        parameters=SHORT,
+        hardware=CPU,
+        on_candidate=tried.__setitem__,
+    )
+    plain = {name: error for name, error in tried.items() if "%" not in name and name != "scratch"}
+    best = min(plain, key=lambda name: plain[name])
+    assert [name for name in tried if "%" in name] == [
+        f"{share} of {best}, {rest} scratch" for share, rest in (("25%", "75%"), ("50%", "50%"), ("75%", "25%"))
+    ]
+
+
+def test_cards_of_before_say_the_median() -> None:
+    rows = ({"name": "scratch", "validation_median_mse": 2.0}, {"name": "delta", "validation_geometric_mse": 1.0})
+    assert Card(candidates=rows).candidate_errors == {"scratch": 2.0, "delta": 1.0}

@@ -99,7 +99,7 @@ def show(
         "split": card.split,
         **{f"data, {part}": _counts(described) for part, described in card.data.items()},
         **{name.replace("_", " "): f"{value:.5g}" for name, value in card.metrics.items()},
-        **{f"candidate {row['name']}": f"{row['validation_median_mse']:.5g}" for row in card.candidates},
+        **{f"candidate {name}": f"{error:.5g}" for name, error in card.candidate_errors.items()},
     }
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)

@@ -172,9 +172,10 @@ def _print_result(console: Any, done: TrainedModel, folder: Path) -> None:
     console.print(f"made {folder} ({done.id[:12]}): {', '.join(map(str, done.model.channels))}")
     console.print(f"{parts} spectra, {done.model.n_member} member(s), features of {done.model.encoder or 'the table'}")
     if card.candidates:
-        table = make_table("candidate", ">validation median MSE", "", wrapped=("candidate",))
+        table = make_table("candidate", ">validation MSE, geometric mean", "", wrapped=("candidate",))
+        errors = card.candidate_errors
         for row in card.candidates:
-            table.add_row(row["name"], f"{row['validation_median_mse']:.4g}", "chosen" if row.get("is_chosen") else "")
+            table.add_row(row["name"], f"{errors[row['name']]:.4g}", "chosen" if row.get("is_chosen") else "")
         console.print(table)
     table = make_table("measure", ">value")
     for name, value in card.metrics.items():
