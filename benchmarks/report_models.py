@@ -32,10 +32,8 @@ def accuracy() -> str:
         cells = [_errors(row[kind]) if kind in row else "–" for kind in kinds]
         together = ", ".join(f"{row[kind]['ensemble_eta']:.2f}" if kind in row else "–" for kind in kinds)
         published = ", ".join("–" if value is None else f"{value:.2f}" for value in row["published_eta"].values())
-        absorber, code = name.split()
         lines.append(
-            f"| {absorber}, {code.upper()} | {row['n_train']}, {row['n_test']} | {' | '.join(cells)} | {together} "
-            f"| {published} |"
+            f"| {_set(name)} | {row['n_train']}, {row['n_test']} | {' | '.join(cells)} | {together} | {published} |"
         )
     return "\n".join(lines)
 
@@ -50,11 +48,14 @@ def divisions() -> str:
     for name, row in results["pool"].items():
         others = [each["tuned_against_expert"] for key, each in results["divisions"].items() if key.startswith(name)]
         ratios = ", ".join(f"{each['ratio']:.2f}" for each in others)
-        absorber, code = name.split()
-        lines.append(
-            f"| {absorber}, {code.upper()} | {_paired(row['tuned_against_expert'])} | {ratios} | {row['tuned_way']} |"
-        )
+        lines.append(f"| {_set(name)} | {_paired(row['tuned_against_expert'])} | {ratios} | {row['tuned_way']} |")
     return "\n".join(lines)
+
+
+def _set(key: str) -> str:
+    """Return absorber and code, with which the keys of the results begin, for people."""
+    absorber, code = key.split()[:2]
+    return f"{absorber}, {code.upper()}"
 
 
 def _errors(errors: dict[str, float]) -> str:
@@ -73,9 +74,8 @@ def learning_curves() -> str:
         "|---|--:|--:|--:|--:|---|",
     ]
     for key, point in load("omnixas_models")["curves"].items():
-        absorber, code, _ = key.split()
         lines.append(
-            f"| {absorber}, {code.upper()} | {point['n_train']} | {_errors(point['alone'])} "
+            f"| {_set(key)} | {point['n_train']} | {_errors(point['alone'])} "
             f"| {_errors(point['transferred'])} | {_paired(point['transferred_against_alone'])} | {point['way']} |"
         )
     return "\n".join(lines)
@@ -99,10 +99,8 @@ def copper() -> str:
                 for key in ("median_mse", "ensemble_median_mse")
             ]
             lines.append(
-                f"| {split} | `{row['encoder']}` | {network} | {row['n_train']:,}, {row['n_test']} "
-                f"| {_errors(row)} | {ratios[0]} "
-                f"| {row['ensemble_eta']:.2f} ({row['ensemble_median_mse']:.4f}) "
-                f"| {ratios[1]} |"
+                f"| {split} | `{row['encoder']}` | {network} | {row['n_train']:,}, {row['n_test']} | {_errors(row)} "
+                f"| {ratios[0]} | {row['ensemble_eta']:.2f} ({row['ensemble_median_mse']:.4f}) | {ratios[1]} |"
             )
     return "\n".join(lines)
 
@@ -111,7 +109,7 @@ def inside() -> str:
     """Return the table of what bands of real models hold on test data."""
     results = load("omnixas_models")
     rows = [
-        (f"{name.split()[0]}, {name.split()[1].upper()}, {kind}", row["n_test"], row["inside"][kind])
+        (f"{_set(name)}, {kind}", row["n_test"], row["inside"][kind])
         for name, row in results["pool"].items()
         for kind in ("expert", "tuned")
     ]
