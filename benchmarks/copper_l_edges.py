@@ -40,6 +40,7 @@ from whiteline.models.features import FeatureCache
 from whiteline.models.metrics import eta, mse
 from whiteline.models.model import SpectrumModel
 from whiteline.models.samples import Samples
+from whiteline.models.scaling import is_constant
 from whiteline.models.splits import fold_samples, split_samples, subset_samples
 from whiteline.models.training import Hardware, TrainingParameters, fit
 from whiteline.models.transfer import transfer
@@ -113,9 +114,9 @@ def _divided(train: Samples) -> tuple[Samples, Samples]:
 
 def nearest_of(train: Samples, test: Samples) -> Any:
     """Return the spectrum of the training site whose features, in units of their spread, are nearest."""
-    mean, spread = train.features.mean(0), train.features.std(0)
-    informative = spread > 1e-6 * np.abs(train.features).max()
-    ours, theirs = (((each.features - mean) / spread)[:, informative] for each in (train, test))
+    informative = ~is_constant(train.features.astype(float))
+    spread = train.features[:, informative].std(0)
+    ours, theirs = (each.features[:, informative] / spread for each in (train, test))
     return train.spectra[np.linalg.norm(theirs[:, None] - ours, axis=-1).argmin(1)]
 
 
