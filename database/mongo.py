@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
@@ -40,7 +40,7 @@ from whiteline.errors import CorruptStoreError, ParameterError, StoreError
 from whiteline.provenance import ProvenanceRecord
 from whiteline.status import Status
 
-__all__ = ["MongoStore", "connect_database", "mask", "open_mongo"]
+__all__ = ["MongoStore", "connect_database", "explained", "mask", "open_mongo"]
 
 Array: TypeAlias = ndarray[Any, dtype[float64]]
 Stored: TypeAlias = dict[str, Any]
@@ -98,6 +98,23 @@ def connect_database(address: str) -> tuple[MongoClient[Stored], Any]:
         ) from None
 
 
+@contextmanager
+def explained(address: str) -> Iterator[None]:
+    """Turn what the driver raises into a `StoreError`, or `ParameterError`, that names the database and what to do."""
+    try:
+        yield
+    except (BSONError, OverflowError, UnicodeEncodeError) as error:
+        raise ParameterError(
+            f"the store {address} takes no such value ({str(error)[:200]}): give text that is valid Unicode, "
+            "whole numbers of up to 64 bits and documents of up to 16 MB"
+        ) from error
+    except PyMongoError as error:
+        raise StoreError(
+            f"the store {address} cannot be used ({str(error)[:200]}): check that the server runs, "
+            "that this machine may reach it, and that user and password are right"
+        ) from error
+
+
 class MongoStore:
     """A store in a MongoDB database; see `SpectrumStore` for what the methods do.
 
@@ -146,20 +163,8 @@ class MongoStore:
         """The `pymongo` database, for those who look after it."""
         return self._database
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except (BSONError, OverflowError, UnicodeEncodeError) as error:
-            raise ParameterError(
-                f"the store {self._address} takes no such value ({str(error)[:200]}): give text that is valid Unicode, "
-                "whole numbers of up to 64 bits and documents of up to 16 MB"
-            ) from error
-        except PyMongoError as error:
-            raise StoreError(
-                f"the store {self._address} cannot be used ({str(error)[:200]}): check that the server runs, "
-                "that this machine may reach it, and that user and password are right"
-            ) from error
+    def _explained(self) -> AbstractContextManager[None]:
+        return explained(self._address)
 
     def check_writable(self) -> None:
         """Make sure that results can be stored."""

@@ -22,7 +22,7 @@ from whiteline.database.rows import PLAIN_COLUMNS, pack_spectrum, pack_structure
 from whiteline.database.store import Item
 from whiteline.provenance import ProvenanceRecord
 
-__all__ = ["PackedGroup", "pack", "write"]
+__all__ = ["PackedGroup", "insert_missing", "journaled", "pack", "write"]
 
 Stored: TypeAlias = dict[str, Any]
 
@@ -112,32 +112,32 @@ def write(database: Any, group: PackedGroup) -> None:
     _share(database["structures"], group.structures)
     _share(database["grids"], group.grids)
     # Copies: the driver adds an `_id` to what it inserts.
-    _insert(database["records"], [dict(record) for record in group.records])
+    insert_missing(database["records"], [dict(record) for record in group.records])
     for spectrum_id, files in group.files:
         write_files(database, spectrum_id, files)
     with Revisions(database["meta"]).taking(len(group.spectra)) as first:
         spectra = {i: {**s, "revision": first + n} for n, (i, s) in enumerate(group.spectra.items())}
-        collection = _journaled(database["spectra"])
+        collection = journaled(database["spectra"])
         old = {row["_id"] for row in collection.find({"_id": {"$in": list(spectra)}}, {"_id": 1})}
         # Another writer may have inserted some since the look: those are there to be replaced, too.
-        old.update(_insert(collection, [s for i, s in spectra.items() if i not in old]))
+        old.update(insert_missing(collection, [s for i, s in spectra.items() if i not in old]))
         _replace(collection, [spectra[spectrum_id] for spectrum_id in old])
 
 
 def _share(collection: Any, rows: dict[str, Stored]) -> None:
     """Write what is named by its content; what is there already is the same, unless it was damaged."""
-    old = _insert(collection, list(rows.values()))
+    old = insert_missing(collection, list(rows.values()))
     stored = collection.find({"_id": {"$in": old}}) if old else ()
     _replace(collection, [rows[row["_id"]] for row in stored if row != rows[row["_id"]]])
 
 
-def _journaled(collection: Any) -> Any:
+def journaled(collection: Any) -> Any:
     """Return a collection whose writes, and those before them, are on the server's disk when they return."""
     said = getattr(collection.write_concern, "document", {})
     return collection.with_options(write_concern=WriteConcern(**{**said, "j": True}))
 
 
-def _insert(collection: Any, rows: list[Stored]) -> list[Any]:
+def insert_missing(collection: Any, rows: list[Stored]) -> list[Any]:
     """Insert the rows that are not there yet; return the ids of those that are."""
     if not rows:
         return []

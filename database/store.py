@@ -30,6 +30,7 @@ __all__ = [
     "SpectrumSummary",
     "StoreStatus",
     "UnknownIdError",
+    "locate",
     "open_store",
     "resolve_id",
     "unknown_file",
@@ -309,6 +310,25 @@ def open_store(address: str | Path, *, must_exist: bool = False) -> SpectrumStor
         ParameterError: No such kind of address.
         StoreError: The store cannot be opened; the message says why and what to do.
     """
+    place = locate(address)
+    if isinstance(place, Path):
+        from whiteline.database.sqlite import SQLiteStore
+
+        return SQLiteStore(place, must_exist=must_exist)
+    from whiteline.database.mongo import open_mongo
+
+    return open_mongo(place, must_exist=must_exist)
+
+
+def locate(address: str | Path) -> Path | str:
+    """Return the file of an embedded store, or the address of a MongoDB database.
+
+    Args:
+        address: As `open_store` takes it.
+
+    Raises:
+        ParameterError: No such kind of address.
+    """
     text = str(address)
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", text)
     if not isinstance(address, Path) and scheme is None and re.match(r"(sqlite|mongodb(\+srv)?):", text, re.IGNORECASE):
@@ -318,7 +338,7 @@ def open_store(address: str | Path, *, must_exist: bool = False) -> SpectrumStor
             "for a file of such a name write ./NAME"
         )
     if isinstance(address, Path) or scheme is None:
-        return _open_file(text, must_exist=must_exist)
+        return _file_of(text)
     name = scheme[1].lower()
     if name not in _SCHEMES:
         raise ParameterError(
@@ -326,18 +346,14 @@ def open_store(address: str | Path, *, must_exist: bool = False) -> SpectrumStor
             "Give a path, sqlite:///PATH or mongodb://HOST/DATABASE"
         )
     if name == "sqlite":
-        return _open_file(text.removeprefix(f"{scheme[0]}").removeprefix("/"), must_exist=must_exist)
-    from whiteline.database.mongo import open_mongo
-
-    return open_mongo(text, must_exist=must_exist)
+        return _file_of(text.removeprefix(f"{scheme[0]}").removeprefix("/"))
+    return text
 
 
-def _open_file(path: str, *, must_exist: bool) -> SpectrumStore:
+def _file_of(path: str) -> Path:
     if path in ("", ":memory:"):
         raise ParameterError(f"a store needs a file, got {path!r}: give a path such as spectra.db")
-    from whiteline.database.sqlite import SQLiteStore
-
-    return SQLiteStore(Path(path).expanduser(), must_exist=must_exist)
+    return Path(path).expanduser()
 
 
 def resolve_id(store: SpectrumStore, id_or_prefix: str) -> str:

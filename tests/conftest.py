@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from pymatgen.core.lattice import Lattice
 from pymatgen.core.structure import Structure
+
+from tests.servers import start_mongo_server
 
 
 @pytest.fixture(scope="session")
@@ -52,3 +55,15 @@ def left_behind() -> Callable[[Path], list[int]]:
         return found
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def mongo_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server, without a database: `WHITELINE_TEST_MONGO_URI`, or one that is started here."""
+    given = os.environ.get("WHITELINE_TEST_MONGO_URI")
+    if given:
+        yield given
+        return
+    server = start_mongo_server(tmp_path_factory.mktemp("mongo") / "data")
+    yield server.address
+    server.kill()  # nothing in its folder is wanted any more

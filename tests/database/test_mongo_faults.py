@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import mongomock
 import pytest
 
-from tests.database.conftest import MongoServer, start_mongo_server
+from tests.servers import MongoServer, start_mongo_server
 from whiteline.database import MongoStore, SpectrumDocument, SpectrumQuery, open_store
 from whiteline.database.mongo_meta import Revisions
 from whiteline.database.query import ANY_STATUS
