@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -10,6 +10,8 @@ from typing import Any, Protocol, Self
 
 from whiteline.absorber import Absorber
 from whiteline.calculators.parameters import Parameters
+from whiteline.calculators.repairs import Attempt, Repair
+from whiteline.causes import Cause
 from whiteline.convergence import Knob
 from whiteline.settings import Settings
 from whiteline.spectrum import Spectrum
@@ -63,10 +65,12 @@ class RunReport:
     Attributes:
         timings: Wall time by stage [s].
         failure: What went wrong, with stage and evidence; empty when the code finished.
+        cause: What made it go wrong; None when the code finished.
     """
 
     timings: Mapping[str, float] = field(default_factory=dict)
     failure: str = ""
+    cause: Cause | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +84,7 @@ class Outcome:
         checks: Convergence and sanity checks.
         code_version: Version that the code printed.
         output_files: Paths, inside the run directory, of the files that the spectrum was read from.
+        cause: What kept it from converging, or made it fail; None where it converged.
     """
 
     status: Status
@@ -88,6 +93,7 @@ class Outcome:
     checks: tuple[Check, ...] = ()
     code_version: str = ""
     output_files: tuple[str, ...] = ()
+    cause: Cause | None = None
 
 
 class Calculator(Protocol):
@@ -168,3 +174,31 @@ class Calculator(Protocol):
         Raises:
             ParseError: An output is damaged or belongs to another absorber.
         """
+
+    def repair(self, absorber: Absorber, attempts: Sequence[Attempt]) -> Repair | None:
+        """Return what to try next after these attempts, the last of which did not converge; None when nothing is left.
+
+        It is found from the attempts alone, and every ladder ends.
+        """
+
+    def can_continue(self, directory: Path) -> bool:
+        """Return whether `run` would go on from what an interrupted run left in `directory`."""
+
+    def cores_for(self, absorber: Absorber, available: int, memory: float | None = None) -> int:
+        """Return how many of a worker's cores the calculation should get: the fewest that it does well with.
+
+        Many calculations at once, a core each, waste none; one takes more where a core's share of the memory is not
+        enough, or one core too slow for the time limit, or where the command starts several processes itself.
+
+        Args:
+            absorber: The absorber.
+            available: Cores of the worker.
+            memory: Memory of the worker [MB]; None where that is no matter.
+
+        Raises:
+            InputError: As `inputs`.
+            MissingDependencyError: As `inputs`.
+        """
+
+    def with_cores(self, cores: int, memory: float | None = None) -> Self:
+        """Return the calculator for so many cores with so much memory [MB], machine facts that no identity knows."""

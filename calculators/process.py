@@ -14,14 +14,32 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from whiteline.causes import Cause
 from whiteline.errors import MissingDependencyError, ParameterError
 
-__all__ = ["GuardedProcess", "describe_end", "find_executable", "last_words", "run_command"]
+__all__ = ["GuardedProcess", "cause_of_end", "describe_end", "find_executable", "last_words", "run_command"]
 
 _GUARD = Path(__file__).with_name("guard.py")
 _SECRETS = ("KEY", "TOKEN", "SECRET", "PASSW", "PASSPHRASE", "CREDENTIAL")
 _TRACEBACK = re.compile(r"\b[0-9A-F]{16}\b|^Image\s+PC\s+Routine")
 _PASSWORD_IN_ADDRESS = re.compile(r"://[^/\s]*:[^/\s]*@")
+
+# Bytes at the end of a log in which a cause is looked for.
+_ENDING = 20_000
+# How the kernel, runtimes, SLURM and the codes themselves say it; the first that is found counts. Nobody kills a code
+# with signal 9 but the kernel that needs its memory: the time limit is told apart before.
+_SAYINGS = (
+    (Cause.TIME_LIMIT, r"^(?:[^\[]*: )?stopped after [\d.e+]+ s|DUE TO TIME LIMIT|killed by signal 24\b"),
+    (Cause.DISK_FULL, r"No space left on device|Disk quota exceeded|File too large|killed by signal 25\b"),
+    (
+        Cause.MEMORY,
+        r"killed by signal 9\b|out of memory|oom.?kill|cannot allocate|insufficient virtual memory|std::bad_alloc"
+        r"|memory allocation (?:failed|error)|error allocating|allocation would exceed memory limit",
+    ),
+    # Hang-up, interrupt and termination come from outside: a person, a preemption, the end of the allocation.
+    (Cause.WORKER_LOST, r"killed by signal (?:1|2|15)\b|CANCELLED AT|NODE FAIL|PREEMPTION"),
+    (Cause.SETUP, r"exit status 12[67]\b|error while loading shared libraries|cannot start"),
+)
 
 
 class GuardedProcess:
@@ -166,3 +184,30 @@ def describe_end(process: GuardedProcess, code: int, log: Path) -> str:
     is_signal = code - 128 in {number.value for number in signal.Signals}
     how = f"killed by signal {code - 128}" if is_signal else f"exit status {code}"
     return f"{how} [{last_words(log)}]"
+
+
+def cause_of_end(words: str, *logs: Path) -> Cause | None:
+    """Return what ended a process, by what `describe_end` says of it and, where that says little, by its logs.
+
+    >>> cause_of_end("scf: killed by signal 9 []"), cause_of_end("exit status 2 [Stop]"), cause_of_end("")
+    (<Cause.MEMORY: 'memory'>, <Cause.CRASH: 'crash'>, None)
+
+    Args:
+        words: What went wrong; empty when nothing did.
+        logs: Texts whose ends are searched after that.
+    """
+    if not words:
+        return None
+    for text in (words, *(_ending(log) for log in logs)):
+        for cause, saying in _SAYINGS:
+            if re.search(saying, text, re.IGNORECASE | re.MULTILINE):
+                return cause
+    return Cause.CRASH
+
+
+def _ending(log: Path) -> str:
+    if not log.is_file():
+        return ""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _ENDING))
+        return file.read().decode("utf-8", errors="replace")

@@ -7,7 +7,20 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-__all__ = ["Progress", "report", "watch"]
+__all__ = ["Progress", "duration", "report", "watch"]
+
+
+def duration(seconds: float) -> str:
+    """Return a time in the unit that suits it.
+
+    >>> duration(42.4), duration(600), duration(7200), duration(400000)
+    ('42 s', '10 min', '2.0 h', '4.6 d')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 2 * 86400 else f"{seconds / 86400:.1f} d"
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import socket
 from collections.abc import Mapping
@@ -14,10 +15,25 @@ from uuid import uuid4
 
 from whiteline.errors import SchemaVersionError
 
-__all__ = ["PROVENANCE_SCHEMA_VERSION", "ProvenanceRecord", "content_checksum", "library_versions", "utc_now"]
+__all__ = [
+    "PROVENANCE_SCHEMA_VERSION",
+    "ProvenanceRecord",
+    "content_checksum",
+    "library_versions",
+    "scheduler_job",
+    "utc_now",
+]
 
 PROVENANCE_SCHEMA_VERSION = 1
 _LIBRARIES = ("whiteline", "feff10-rs", "pymatgen", "spglib", "jobflow", "numpy", "scipy")
+_SCHEDULER_VARIABLES = (
+    "SLURM_CLUSTER_NAME",
+    "SLURM_JOB_ID",
+    "SLURM_ARRAY_JOB_ID",
+    "SLURM_ARRAY_TASK_ID",
+    "SLURM_JOB_NODELIST",
+    "SLURM_RESTART_COUNT",
+)
 
 
 def utc_now() -> str:
@@ -49,6 +65,11 @@ def library_versions(*extra: str) -> dict[str, str]:
     return found
 
 
+def scheduler_job() -> dict[str, str]:
+    """Return what a batch system says of the job that this runs in, by its own names; empty outside of one."""
+    return {name: os.environ[name] for name in _SCHEDULER_VARIABLES if os.environ.get(name)}
+
+
 @dataclass(frozen=True)
 class ProvenanceRecord:
     """What one job used and made.
@@ -60,9 +81,14 @@ class ProvenanceRecord:
         parents: Ids of the stored spectra that this job read.
         code: Program that did the work, and `code_version` as that program reports it.
         libraries: Versions of the libraries around it.
-        parameters: Complete parameters, defaults included.
+        parameters: Complete parameters, defaults included: those of the run that made the result, which after a repair
+            are not those that were asked for.
         timings: Wall time by stage [s].
         host: Machine name; `system` is its operating system and Python.
+        scheduler: Its job in a batch system, by that system's names of variables; empty outside of one.
+        attempts: What was tried, in order, where the first attempt was not all: `repair` and its `changes`, `status`,
+            `cause`, `reason`, `seconds`, `adopted` where the run was that of a process that died after it, `continued`
+            where it went on from what an interrupted one had left.
         started_at: Start in ISO 8601, UTC; `ended_at` likewise.
         id: Unique id of this record.
     """
@@ -80,6 +106,8 @@ class ProvenanceRecord:
     libraries: Mapping[str, str] = field(default_factory=library_versions)
     host: str = field(default_factory=socket.gethostname)
     system: str = field(default_factory=lambda: f"{platform.platform()}, Python {platform.python_version()}")
+    scheduler: Mapping[str, str] = field(default_factory=scheduler_job)
+    attempts: tuple[Mapping[str, Any], ...] = ()
     id: str = field(default_factory=lambda: uuid4().hex)
 
     @property
@@ -92,12 +120,15 @@ class ProvenanceRecord:
         # Not `asdict`, whose deep copies are half the cost of storing many records.
         data = {f.name: getattr(self, f.name) for f in fields(self)}
         mappings = {name: dict(value) for name, value in data.items() if isinstance(value, Mapping)}
-        return {
+        whole = {
             "schema_version": PROVENANCE_SCHEMA_VERSION,
             **data,
             **mappings,
             "parents": list(self.parents),
+            "attempts": [dict(attempt) for attempt in self.attempts],
         }
+        # Most records have neither, and those written before there were such fields are told in the same words.
+        return {name: value for name, value in whole.items() if value or name not in ("scheduler", "attempts")}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ProvenanceRecord:
@@ -114,4 +145,5 @@ class ProvenanceRecord:
             )
         known = {f.name for f in fields(cls)}
         values = {key: value for key, value in data.items() if key in known}
-        return cls(**{**values, "parents": tuple(values.get("parents", ()))})
+        parents, attempts = (tuple(values.get(name, ())) for name in ("parents", "attempts"))
+        return cls(**{"scheduler": {}, **values, "parents": parents, "attempts": attempts})

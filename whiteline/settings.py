@@ -37,6 +37,8 @@ class Settings(BaseSettings):
         exciting_species: Folder with exciting's species files; None where there is none.
         vasp_potcars: Folder with VASP's POTCAR files as pymatgen lays them out; None takes pymatgen's own setting.
         timeout: Longest wall time of one run of a code [s].
+        most_repairs: How often a calculation that failed or did not converge is tried again with other parameters;
+            0 turns that off.
         data: Folder with large reference data and pretrained models, if there is one.
         models: Folder of models: those trained here are kept in it, and pretrained weights are looked for below it.
     """
@@ -57,6 +59,7 @@ class Settings(BaseSettings):
     exciting_species: Path | None = None
     vasp_potcars: Path | None = None
     timeout: float = Field(default=24 * 3600.0, gt=0, le=_LONGEST_TIMEOUT)
+    most_repairs: int = Field(default=4, ge=0, le=100)
     data: Path | None = None
     models: Path = Field(default_factory=lambda: user_data_path("whiteline") / "models")
 

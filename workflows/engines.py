@@ -11,7 +11,7 @@ from whiteline.calculators.parameters import load_preset
 from whiteline.errors import ParameterError, did_you_mean
 from whiteline.settings import Settings
 
-__all__ = ["ENGINES", "make_calculator"]
+__all__ = ["ENGINES", "make_calculator", "restore_calculator"]
 
 # The class of each code's calculator, in the package of the code's name.
 ENGINES: Final = {
@@ -33,7 +33,15 @@ def make_calculator(
     """
     if code not in ENGINES:
         raise ParameterError(f"unknown engine {code!r}: {did_you_mean(code, ENGINES)}")
-    merged = {**load_preset(code, preset), **(values or {})}
+    return restore_calculator(code, {**load_preset(code, preset), **(values or {})}, settings)
+
+
+def restore_calculator(code: str, values: Mapping[str, Any], settings: Settings) -> Calculator:
+    """Return a calculator from all the values that were given to it, those of its preset included.
+
+    Raises:
+        ParameterError: A parameter is unknown, or a value is out of range.
+    """
     calculator = getattr(import_module(f"whiteline.calculators.{code}"), ENGINES[code])
-    made: Calculator = calculator.from_settings(merged, settings)
+    made: Calculator = calculator.from_settings(values, settings)
     return made

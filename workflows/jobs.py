@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import reduce
 from math import gcd
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,18 +13,20 @@ from jobflow import job
 
 from whiteline.absorber import Absorber
 from whiteline.averaging import average, over_orbit
-from whiteline.calculators.interface import Calculator, Outcome, RunReport
+from whiteline.calculators.interface import Calculator, Outcome
 from whiteline.database import open_store
 from whiteline.database.documents import DocumentKind, SpectrumDocument
-from whiteline.errors import InputError, ParseError
+from whiteline.database.store import SpectrumStore
+from whiteline.errors import InputError
 from whiteline.fingerprint import calculation_id, content_hash
 from whiteline.progress import Progress, report
 from whiteline.provenance import ProvenanceRecord, content_checksum, library_versions, utc_now
 from whiteline.status import Check, Status
 from whiteline.workflows.kept_files import LARGEST_KEPT, may_be_kept
+from whiteline.workflows.repairing import Calculation, calculate
 from whiteline.workflows.workspace import Workspace
 
-__all__ = ["average_sites", "compute_site", "material_id", "site_calculation_id", "site_document", "write_files"]
+__all__ = ["average_sites", "compute_site", "material_id", "site_calculation_id", "site_document"]
 
 # What codes print, even when they end before there is anything to parse.
 _PRINTED = ("*.log", "*.out")
@@ -45,40 +45,38 @@ def material_id(sites: list[dict[str, Any]]) -> str:
     return content_hash(["material-1", sorted([site["id"], site["multiplicity"] // divisor] for site in sites)])
 
 
-def write_files(folder: Path, inputs: Mapping[str, str], files: Mapping[str, Path]) -> None:
-    """Write the texts and copy the files that a calculation needs into a folder."""
-    for name in {*inputs, *files}:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-    for name, text in inputs.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    for name, path in files.items():
-        shutil.copyfile(path, folder / name)
-
-
 @job
 def compute_site(
     absorber: Absorber, calculator: Calculator, workspace: Workspace, title: str, source: str, fidelity: str
 ) -> dict[str, Any]:
-    """Compute and store one site spectrum, unless the store has it; return its id, status and origin."""
+    """Compute and store one site spectrum, unless the store has it; return its id, status and origin.
+
+    A calculation that fails or does not converge is tried again with what its code knows to help
+    (`whiteline.workflows.repairing`). One that another process ended and did not live to store is read, not run again.
+
+    Raises:
+        StoreError: Store or run directory cannot be used; `DiskFullError` where its disk is full.
+        MissingDependencyError: A program or a file that the calculation needs is not on this machine.
+    """
     identity = site_calculation_id(absorber, calculator)
     label = f"{title} {absorber.label}"
     with open_store(workspace.database) as store:
-        status = store.status_of(identity)
-        known = status if status is not None and status.has_spectrum else None
+        known = _spectrum_status(store, identity)
         if known is not None and not workspace.is_forced:
             report(Progress(label, "stored"))
             return _summary(identity, absorber, known, is_from_store=True)
         started = utc_now()
-        with workspace.run_folder(
-            f"{title}-{absorber.element}{absorber.site_index}-{absorber.edge}", identity
-        ) as folder:
-            outcome, run, inputs = _calculate(absorber, calculator, folder, label)
-            if outcome.status is Status.FAILED:
-                workspace.refuse_full_disk(folder)
-                if known is not None:
-                    # What was computed before is worth more than the news that it failed this time.
-                    report(Progress(label, "failed"))
-                    return _summary(identity, absorber, known, reason=outcome.reason, is_from_store=True)
+        folders = workspace.run_folders(f"{title}-{absorber.element}{absorber.site_index}-{absorber.edge}", identity)
+        calculation = calculate(absorber, calculator, workspace, folders, label=label)
+        outcome = calculation.outcome
+        is_failed = outcome.status is Status.FAILED
+        if is_failed:
+            workspace.refuse_full_disk()
+        # Another process may have stored it meanwhile; and what was computed before is worth more than the news that it
+        # failed this time.
+        known = _spectrum_status(store, identity)
+        is_superfluous = known is not None and (is_failed or not workspace.is_forced)
+        if not is_superfluous:
             document = site_document(
                 identity,
                 absorber,
@@ -88,40 +86,30 @@ def compute_site(
                 source=source,
                 fidelity=fidelity,
             )
-            record = _site_record(document, outcome, inputs, folder, run, started)
-            store.put(document, record, _raw_files(folder, inputs, outcome))
-            if outcome.status is not Status.FAILED:
-                workspace.discard(folder)
-    report(Progress(label, "failed" if outcome.status is Status.FAILED else "done"))
-    return _summary(identity, absorber, outcome.status, reason=outcome.reason)
+            store.put(document, _site_record(document, calculation, absorber, started), _raw_files(calculation))
+        folders.clear(keep=calculation.chosen.folder if is_failed or workspace.keep_runs else None)
+    report(Progress(label, "failed" if is_failed else "done"))
+    if known is not None and is_superfluous:
+        return _summary(identity, absorber, known, calculation, reason=outcome.reason, is_from_store=True)
+    return _summary(identity, absorber, outcome.status, calculation, reason=outcome.reason)
 
 
-def _calculate(
-    absorber: Absorber, calculator: Calculator, folder: Path, label: str
-) -> tuple[Outcome, RunReport, dict[str, str]]:
-    """Write, run and parse; whatever goes wrong with this site becomes its status and reaches no other site."""
-    inputs: dict[str, str] = {}
-    run = RunReport()
-    try:
-        estimate = calculator.estimate(absorber).cpu_time
-        report(Progress(label, "inputs", estimate))
-        inputs = calculator.inputs(absorber)
-        write_files(folder, inputs, calculator.files(absorber))
-        run = calculator.run(folder, on_stage=lambda stage: report(Progress(label, stage, estimate)))
-        if run.failure:
-            return (
-                Outcome(Status.FAILED, reason=f"{calculator.code}: {run.failure} (see {folder})"),
-                run,
-                inputs,
-            )
-        return calculator.parse(folder, absorber), run, inputs
-    except (InputError, ParseError) as error:
-        return Outcome(Status.FAILED, reason=f"{calculator.code}: {error}"), run, inputs
+def _spectrum_status(store: SpectrumStore, identity: str) -> Status | None:
+    """Return the status under which a spectrum is stored; None where there is none, or only the news that it failed."""
+    status = store.status_of(identity)
+    return status if status is not None and status.has_spectrum else None
 
 
 def _summary(
-    identity: str, absorber: Absorber, status: Status, *, reason: str = "", is_from_store: bool = False
+    identity: str,
+    absorber: Absorber,
+    status: Status,
+    calculation: Calculation | None = None,
+    *,
+    reason: str = "",
+    is_from_store: bool = False,
 ) -> dict[str, Any]:
+    cause = None if calculation is None else calculation.outcome.cause
     return {
         "id": identity,
         "site_index": absorber.site_index,
@@ -129,6 +117,9 @@ def _summary(
         "status": status.value,
         "reason": reason,
         "is_from_store": is_from_store,
+        "cause": "" if cause is None else cause.value,
+        "n_attempts": 0 if calculation is None else len(calculation.trials),
+        "engine_seconds": 0.0 if calculation is None else round(calculation.seconds, 3),
     }
 
 
@@ -175,34 +166,31 @@ def site_document(
 
 
 def _site_record(
-    document: SpectrumDocument,
-    outcome: Outcome,
-    inputs: Mapping[str, str],
-    folder: Path,
-    run: RunReport,
-    started: str,
+    document: SpectrumDocument, calculation: Calculation, absorber: Absorber, started: str
 ) -> ProvenanceRecord:
-    outputs = {name: content_checksum((folder / name).read_bytes()) for name in outcome.output_files}
+    chosen = calculation.chosen
     return ProvenanceRecord(
         activity=f"{document.code}-site",
         inputs={
             "structure": document.structure_id,
             "site": document.site_id,
-            **{name: content_checksum(text.encode()) for name, text in inputs.items()},
+            **{name: content_checksum(text.encode()) for name, text in chosen.inputs.items()},
         },
-        outputs={"spectrum": document.id, **outputs},
+        outputs={"spectrum": document.id, **chosen.checksums},
         parents=(),
         code=document.code,
         code_version=document.code_version,
-        parameters=document.parameters,
+        parameters=document.parameters if chosen.repair is None else chosen.calculator.identity(absorber),
         started_at=started,
         ended_at=utc_now(),
-        timings=run.timings,
+        timings=chosen.run.timings,
+        attempts=calculation.attempts,
     )
 
 
-def _raw_files(folder: Path, inputs: Mapping[str, str], outcome: Outcome) -> dict[str, bytes]:
+def _raw_files(calculation: Calculation) -> dict[str, bytes]:
     """Return what is kept of a run beside its spectrum: inputs, what was parsed and printed, as licences allow."""
+    folder, inputs, outcome = calculation.chosen.folder, calculation.chosen.inputs, calculation.outcome
     printed = (path.name for pattern in _PRINTED for path in folder.glob(pattern))
     paths = {name: folder / name for name in sorted({*inputs, *outcome.output_files, *printed})}
     return {

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from whiteline.provenance import content_checksum
-from whiteline.workflows.jobs import write_files
+from whiteline.workflows.run_folders import write_files
 from whiteline.workflows.site_file import SITE_FILE, SiteFile, read_listed_files
 
 __all__ = ["InputState", "file_checksums", "place_inputs"]

@@ -6,8 +6,8 @@ al., J. Phys.: Condens. Matter 26, 363202 (2014), doi:10.1088/0953-8984/26/36/36
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,9 @@ from whiteline.calculators.exciting.parse import parse_run
 from whiteline.calculators.exciting.run import run_exciting
 from whiteline.calculators.exciting.species import SpeciesFile, check_core_level, file_name, species_files
 from whiteline.calculators.interface import Estimate, Finding, Outcome, RunReport
+from whiteline.calculators.parallel import choose_cores
 from whiteline.calculators.parameters import build_parameters
+from whiteline.calculators.repairs import Attempt, Repair
 from whiteline.convergence import Knob
 from whiteline.settings import Settings
 
@@ -39,12 +41,14 @@ class ExcitingCalculator(MSONable):
         command: Program with arguments, e.g. `mpirun -np 16 exciting_mpismp`. No part of the calculation's identity.
         species: Folder with the species files; their content is part of the identity, their place is not.
         timeout: Longest wall time of one run [s].
+        cores: Threads, where the command does not start several processes itself.
     """
 
     parameters: ExcitingParameters = field(default_factory=ExcitingParameters)
     command: str = "exciting_smp"
     species: Path | None = None
     timeout: float = 24 * 3600.0
+    cores: int = 1
 
     @property
     def code(self) -> str:
@@ -126,7 +130,7 @@ class ExcitingCalculator(MSONable):
         Raises:
             MissingDependencyError: The executable is not there.
         """
-        return run_exciting(directory, command=self.command, timeout=self.timeout, on_stage=on_stage)
+        return run_exciting(directory, command=self.command, timeout=self.timeout, on_stage=on_stage, cores=self.cores)
 
     def parse(self, directory: Path, absorber: Absorber) -> Outcome:
         """Return what the outputs in `directory` say.
@@ -135,6 +139,28 @@ class ExcitingCalculator(MSONable):
             ParseError: An output is missing, cut off, damaged, or of another absorber.
         """
         return parse_run(directory, absorber, self.parameters)
+
+    def repair(self, absorber: Absorber, attempts: Sequence[Attempt]) -> Repair | None:  # noqa: ARG002
+        """Return what to try next after these attempts; None when nothing is left."""
+        return None
+
+    def can_continue(self, directory: Path) -> bool:  # noqa: ARG002  # as the interface has it
+        """Return False: an interrupted run begins anew."""
+        return False
+
+    def cores_for(self, absorber: Absorber, available: int, memory: float | None = None) -> int:
+        """Return how many of a worker's cores the calculation should get; those the command takes by itself first.
+
+        Raises:
+            InputError: As `inputs`.
+            MissingDependencyError: As `inputs`.
+        """
+        estimate = self.estimate(absorber)
+        return choose_cores(self.command, estimate, available=available, memory=memory, timeout=self.timeout)
+
+    def with_cores(self, cores: int, memory: float | None = None) -> ExcitingCalculator:  # noqa: ARG002
+        """Return the calculator for so many cores."""
+        return replace(self, cores=cores)
 
     def _species(self, absorber: Absorber) -> dict[str, SpeciesFile]:
         return species_files(self.species, primitive_cell(absorber).elements)

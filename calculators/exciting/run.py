@@ -8,6 +8,7 @@ from pathlib import Path
 
 from whiteline.calculators.exciting.logs import read_ground_state_log, read_spectrum_log
 from whiteline.calculators.interface import RunReport
+from whiteline.calculators.parallel import is_launched
 from whiteline.calculators.process import find_executable, last_words, run_command
 
 __all__ = ["LOG_NAME", "REMEDY", "VARIABLE", "run_exciting"]
@@ -19,7 +20,9 @@ REMEDY = "build exciting (https://www.exciting-code.org)"
 _FULL_DISK = "No space left on device"
 
 
-def run_exciting(directory: Path, *, command: str, timeout: float, on_stage: Callable[[str], None]) -> RunReport:
+def run_exciting(
+    directory: Path, *, command: str, timeout: float, on_stage: Callable[[str], None], cores: int = 1
+) -> RunReport:
     """Run exciting on the input.xml in `directory`; its chatter goes to exciting.log there.
 
     exciting may end with any exit status: a run is a success when INFOXS.OUT says that the Bethe-Salpeter solver came
@@ -30,6 +33,7 @@ def run_exciting(directory: Path, *, command: str, timeout: float, on_stage: Cal
         command: Program with arguments, e.g. `mpirun -np 16 exciting_mpismp`.
         timeout: Longest wall time [s].
         on_stage: Called with the name of the stage as it starts.
+        cores: Threads, where the command does not start several processes itself.
 
     Raises:
         MissingDependencyError: The executable does not exist.
@@ -38,7 +42,8 @@ def run_exciting(directory: Path, *, command: str, timeout: float, on_stage: Cal
     on_stage("density and spectrum")
     started = time.monotonic()
     log = directory / LOG_NAME
-    end = run_command(words, directory=directory, log=log, timeout=timeout)
+    environment = {"OMP_NUM_THREADS": str(cores)} if cores > 1 and not is_launched(words) else {}
+    end = run_command(words, directory=directory, log=log, timeout=timeout, environment=environment)
     timings = {"exciting": round(time.monotonic() - started, 3)}
     ground_state, spectrum = directory / "INFO.OUT", directory / "INFOXS.OUT"
     if not ground_state.is_file() and not spectrum.is_file():

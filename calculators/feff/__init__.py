@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,11 @@ from whiteline.calculators.feff.knobs import find_knobs
 from whiteline.calculators.feff.parameters import FeffParameters
 from whiteline.calculators.feff.parse import parse_run
 from whiteline.calculators.feff.plan import plan_runs
+from whiteline.calculators.feff.repairs import find_repair
 from whiteline.calculators.feff.run import ELNES_STAGES, XANES_STAGES, run_feff
 from whiteline.calculators.interface import Estimate, Finding, Outcome, RunReport
 from whiteline.calculators.parameters import build_parameters
+from whiteline.calculators.repairs import Attempt, Repair
 from whiteline.convergence import Knob
 from whiteline.settings import Settings
 
@@ -113,7 +115,7 @@ class FeffCalculator(MSONable):
             )
             timings |= {prefix + stage: seconds for stage, seconds in report.timings.items()}
             if report.failure:
-                return RunReport(timings, prefix + report.failure)
+                return RunReport(timings, prefix + report.failure, report.cause)
         return RunReport(timings)
 
     def parse(self, directory: Path, absorber: Absorber) -> Outcome:
@@ -123,3 +125,19 @@ class FeffCalculator(MSONable):
             ParseError: An output is missing, cut off, damaged, or of another absorber.
         """
         return parse_run(directory, absorber, self.parameters)
+
+    def repair(self, absorber: Absorber, attempts: Sequence[Attempt]) -> Repair | None:
+        """Return what to try next after these attempts; None when nothing is left."""
+        return find_repair(absorber, self.parameters, attempts)
+
+    def can_continue(self, directory: Path) -> bool:  # noqa: ARG002  # as the interface has it
+        """Return False: an interrupted run begins anew."""
+        return False
+
+    def cores_for(self, absorber: Absorber, available: int, memory: float | None = None) -> int:  # noqa: ARG002
+        """Return 1: FEFF computes on one core."""
+        return 1
+
+    def with_cores(self, cores: int, memory: float | None = None) -> FeffCalculator:  # noqa: ARG002
+        """Return the calculator as it is: FEFF computes on one core."""
+        return self

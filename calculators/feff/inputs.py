@@ -89,6 +89,8 @@ def _cards(parameters: FeffParameters, run: SubRun) -> list[str]:
     cards.append(f"FMS {p.fms_radius:g} 0")
     cards += _elnes(p.elnes, grid) if p.elnes else [f"XANES {grid}"]
     cards += ["RPATH -1", *run.channel.cards]
+    if p.overlap is not None:
+        cards.append(f"AFOLP {p.overlap:g}")
     if p.hole_width is not None:
         cards.append(f"CHWIDTH {p.hole_width:g}")
     if p.energy_grid:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from math import exp, sqrt
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from whiteline.calculators.parameters import Parameters
 
@@ -127,6 +127,8 @@ class FeffParameters(Parameters):
         s02: Amplitude reduction factor; below 0.1 FEFF computes it.
         l_max: Largest angular momentum of every potential; -1 leaves it to FEFF.
         potentials: Which atoms share a potential.
+        overlap: Largest overlap of the muffin tins, 1 for spheres that touch (FEFF card AFOLP); None leaves it to FEFF,
+            which takes 1.15.
         hole_width: Core-hole width [eV], the full one at half maximum; None takes FEFF's table, which covers every
             K, L and M edge (for M edges it holds what xraydb holds). The spectrum carries the width that was used.
         spin: Resolution by spin or by helicity; needs a structure with moments.
@@ -154,6 +156,7 @@ class FeffParameters(Parameters):
     s02: Annotated[float, Field(ge=0, le=2)] = 0.0
     l_max: Annotated[int, Field(ge=-1, le=6)] = -1
     potentials: PotentialGrouping = PotentialGrouping.SPECIES
+    overlap: Annotated[float, Field(ge=1.0, le=1.3)] | None = None
     hole_width: Annotated[float, Field(gt=0)] | None = None
     spin: SpinMode = SpinMode.NONE
     elnes: Elnes | None = None
@@ -173,6 +176,14 @@ class FeffParameters(Parameters):
             return last.stop - last.step
         energy = last.stop - last.step if last.kind == "e_grid" else last.stop * exp(-last.step)
         return sqrt(max(energy, 0.0) / _HBAR2_2M)
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what was added later and is not set: calculations keep the ids that they had before."""
+        values: dict[str, Any] = handler(self)
+        if values.get("overlap", ...) is None:
+            del values["overlap"]
+        return values
 
     @model_validator(mode="before")
     @classmethod

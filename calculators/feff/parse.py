@@ -16,6 +16,7 @@ from whiteline.calculators.feff.run import LOG_NAME
 from whiteline.calculators.feff.spectra import spectrum_from_channels, spectrum_from_eels
 from whiteline.calculators.feff.xmu import XmuTable, read_xmu
 from whiteline.calculators.interface import Outcome
+from whiteline.causes import Cause
 from whiteline.errors import ParseError
 from whiteline.spectrum import Spectrum
 from whiteline.status import Check, Status
@@ -52,6 +53,7 @@ def parse_run(directory: Path, absorber: Absorber, parameters: FeffParameters) -
         checks=checks,
         code_version=next(iter(tables.values())).version,
         output_files=tuple(run.path(name) for run in runs for name in _output_names(parameters.elnes)),
+        cause=Cause.SCF if failed else None,
     )
 
 

@@ -10,7 +10,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from whiteline.calculators.interface import RunReport
-from whiteline.calculators.process import GuardedProcess, describe_end, find_executable, last_words, run_command
+from whiteline.calculators.process import (
+    GuardedProcess,
+    cause_of_end,
+    describe_end,
+    find_executable,
+    last_words,
+    run_command,
+)
+from whiteline.causes import Cause
 
 __all__ = ["ELNES_STAGES", "LOG_NAME", "XANES_STAGES", "run_feff"]
 
@@ -32,6 +40,8 @@ _STAGE_WORDS = {
     "ff2x": "spectrum",
     "eels": "energy loss",
 }
+# Of pot, when the numbers of electrons of an iteration make no sense and go on doing so.
+_GAVE_UP = "Bad counts found repeatedly"
 _ENVIRONMENT = {
     # FEFF allocates and frees its matrices at every energy. With glibc's defaults each time costs millions of
     # page faults (benchmarks/platform_overhead.py); keeping the memory in the process changes no result.
@@ -101,9 +111,8 @@ def _run_wheel(directory: Path, timeout: float, on_stage: Callable[[str], None],
                     timings[message["stage"]] = round(message["seconds"], 3)
             code = process.wait()
     log = directory / LOG_NAME
-    if failure and not process.is_timed_out:
-        return RunReport(timings, f"{failure} [{last_words(log)}]")
-    return RunReport(timings, describe_end(process, code, log))
+    failure = f"{failure} [{last_words(log)}]" if failure and not process.is_timed_out else ""
+    return _report(timings, failure or describe_end(process, code, log), log)
 
 
 def _run_external(directory: Path, command: list[str], timeout: float, on_stage: Callable[[str], None]) -> RunReport:
@@ -112,4 +121,12 @@ def _run_external(directory: Path, command: list[str], timeout: float, on_stage:
     failure = run_command(
         command, directory=directory, log=directory / LOG_NAME, timeout=timeout, environment=_ENVIRONMENT
     )
-    return RunReport({"feff": round(time.monotonic() - started, 3)}, failure)
+    return _report({"feff": round(time.monotonic() - started, 3)}, failure, directory / LOG_NAME)
+
+
+def _report(timings: dict[str, float], failure: str, log: Path) -> RunReport:
+    cause = cause_of_end(failure, log)
+    if cause is Cause.CRASH and _GAVE_UP in log.read_text(encoding="utf-8", errors="replace"):
+        # The stage of the potentials ends as if all were well, and the one behind it finds nothing to go on from.
+        return RunReport(timings, f"the potentials (SCF) came to nothing, FEFF says: {_GAVE_UP}; {failure}", Cause.SCF)
+    return RunReport(timings, failure, cause)

@@ -7,8 +7,8 @@ written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,9 @@ from whiteline.calculators.ocean.parameters import OceanParameters
 from whiteline.calculators.ocean.parse import parse_run
 from whiteline.calculators.ocean.potentials import checksums, find_files
 from whiteline.calculators.ocean.run import run_ocean, split_command
+from whiteline.calculators.parallel import MPI_ENVIRONMENT, choose_cores, launch
 from whiteline.calculators.parameters import build_parameters
+from whiteline.calculators.repairs import Attempt, Repair
 from whiteline.convergence import Knob
 from whiteline.settings import Settings
 
@@ -40,12 +42,14 @@ class OceanCalculator(MSONable):
             calculation's identity.
         pseudo_directory: Folder of the user's pseudopotentials.
         timeout: Longest wall time of one run [s].
+        cores: MPI processes of its parallel programs, where the command does not start several itself.
     """
 
     parameters: OceanParameters = field(default_factory=OceanParameters)
     command: str = "ocean.pl"
     pseudo_directory: str = "."
     timeout: float = 24 * 3600.0
+    cores: int = 1
 
     @property
     def code(self) -> str:
@@ -83,7 +87,8 @@ class OceanCalculator(MSONable):
         Raises:
             InputError: OCEAN cannot compute the absorber, or a value is not one it reads.
         """
-        return write_inputs(absorber, self.parameters, prefix=split_command(self.command)[0])
+        prefix = split_command(self.command)[0] or " ".join(launch([], n_processes=self.cores))
+        return write_inputs(absorber, self.parameters, prefix=prefix)
 
     def files(self, absorber: Absorber) -> dict[str, Path]:
         """Return the user's pseudopotentials and what makes projectors of them.
@@ -116,7 +121,14 @@ class OceanCalculator(MSONable):
         Raises:
             MissingDependencyError: The executable is not there.
         """
-        return run_ocean(directory, command=self.command, timeout=self.timeout, on_stage=on_stage)
+        is_ours = self.cores > 1 and not split_command(self.command)[0]
+        return run_ocean(
+            directory,
+            command=self.command,
+            timeout=self.timeout,
+            on_stage=on_stage,
+            environment=MPI_ENVIRONMENT if is_ours else {},
+        )
 
     def parse(self, directory: Path, absorber: Absorber) -> Outcome:
         """Return what the outputs in `directory` say.
@@ -125,3 +137,25 @@ class OceanCalculator(MSONable):
             ParseError: An output is missing, cut off, damaged, or of another absorber.
         """
         return parse_run(directory, absorber, self.parameters)
+
+    def repair(self, absorber: Absorber, attempts: Sequence[Attempt]) -> Repair | None:  # noqa: ARG002
+        """Return what to try next after these attempts; None when nothing is left."""
+        return None
+
+    def can_continue(self, directory: Path) -> bool:  # noqa: ARG002  # as the interface has it
+        """Return False: an interrupted run begins anew."""
+        return False
+
+    def cores_for(self, absorber: Absorber, available: int, memory: float | None = None) -> int:
+        """Return how many of a worker's cores the calculation should get; those the command takes by itself first.
+
+        Raises:
+            InputError: As `inputs`.
+            MissingDependencyError: As `inputs`.
+        """
+        estimate = self.estimate(absorber)
+        return choose_cores(self.command, estimate, available=available, memory=memory, timeout=self.timeout)
+
+    def with_cores(self, cores: int, memory: float | None = None) -> OceanCalculator:  # noqa: ARG002
+        """Return the calculator for so many cores."""
+        return replace(self, cores=cores)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from whiteline.calculators.interface import RunReport
@@ -62,7 +62,14 @@ def find_ocean(command: str) -> list[str]:
     return find_executable(split_command(command)[1], variable="WHITELINE_OCEAN_COMMAND", remedy=_REMEDY)
 
 
-def run_ocean(directory: Path, *, command: str, timeout: float, on_stage: Callable[[str], None]) -> RunReport:
+def run_ocean(
+    directory: Path,
+    *,
+    command: str,
+    timeout: float,
+    on_stage: Callable[[str], None],
+    environment: Mapping[str, str] | None = None,
+) -> RunReport:
     """Run OCEAN on the ocean.in in `directory`; its chatter goes to stdout.log there.
 
     Args:
@@ -71,6 +78,7 @@ def run_ocean(directory: Path, *, command: str, timeout: float, on_stage: Callab
         command: OCEAN's ocean.pl, behind what starts a parallel program.
         timeout: Longest wall time [s].
         on_stage: Called with the name of the stage as it starts.
+        environment: Variables set on top of the caller's.
 
     Raises:
         MissingDependencyError: The executable does not exist.
@@ -83,7 +91,7 @@ def run_ocean(directory: Path, *, command: str, timeout: float, on_stage: Callab
     on_stage("OCEAN")
     started = time.monotonic()
     log = directory / LOG_NAME
-    ended = run_command([*words, INPUT_NAME], directory=directory, log=log, timeout=timeout)
+    ended = run_command([*words, INPUT_NAME], directory=directory, log=log, timeout=timeout, environment=environment)
     text = log.read_text(encoding="utf-8", errors="replace")
     timings = {name: float(seconds) for name, seconds in _TIME.findall(text)}
     timings["ocean"] = round(time.monotonic() - started, 3)

@@ -5,8 +5,8 @@ Karsai, Humer, Flage-Larsen, Blaha, Kresse, Phys. Rev. B 98, 235205 (2018), doi:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,16 @@ from monty.json import MSONable
 
 from whiteline.absorber import Absorber
 from whiteline.calculators.interface import Estimate, Finding, Outcome, RunReport
+from whiteline.calculators.parallel import choose_cores
 from whiteline.calculators.parameters import build_parameters
+from whiteline.calculators.repairs import Attempt, Repair
 from whiteline.calculators.vasp.check import check_calculation
 from whiteline.calculators.vasp.inputs import estimate_cost, plan_calculation, write_inputs
 from whiteline.calculators.vasp.knobs import find_knobs
 from whiteline.calculators.vasp.parameters import VaspParameters
 from whiteline.calculators.vasp.parse import parse_run
 from whiteline.calculators.vasp.potentials import PotcarLibrary
+from whiteline.calculators.vasp.repairs import find_repair
 from whiteline.calculators.vasp.run import run_vasp
 from whiteline.convergence import Knob
 from whiteline.settings import Settings
@@ -37,12 +40,14 @@ class VaspCalculator(MSONable):
         command: Command that starts VASP. No part of the calculation's identity, nor are the following.
         potcars: Folder with POTCAR files as pymatgen lays them out; empty takes pymatgen's own setting.
         timeout: Longest wall time of one VASP run [s].
+        cores: MPI processes, where the command does not start several itself.
     """
 
     parameters: VaspParameters = field(default_factory=VaspParameters)
     command: str = "vasp_std"
     potcars: str = ""
     timeout: float = 24 * 3600.0
+    cores: int = 1
 
     @property
     def code(self) -> str:
@@ -130,7 +135,7 @@ class VaspCalculator(MSONable):
         Raises:
             MissingDependencyError: VASP is not there, or the directory has no POTCAR.
         """
-        return run_vasp(directory, command=self.command, timeout=self.timeout, on_stage=on_stage)
+        return run_vasp(directory, command=self.command, timeout=self.timeout, on_stage=on_stage, cores=self.cores)
 
     def parse(self, directory: Path, absorber: Absorber) -> Outcome:
         """Return what the outputs in `directory` say.
@@ -139,3 +144,25 @@ class VaspCalculator(MSONable):
             ParseError: An output is missing, cut off, damaged, or of another absorber.
         """
         return parse_run(directory, absorber, self.parameters)
+
+    def repair(self, absorber: Absorber, attempts: Sequence[Attempt]) -> Repair | None:  # noqa: ARG002
+        """Return what custodian would change after these attempts; None when nothing is left."""
+        return find_repair(self.parameters, attempts)
+
+    def can_continue(self, directory: Path) -> bool:  # noqa: ARG002  # as the interface has it
+        """Return False: an interrupted run begins anew."""
+        return False
+
+    def cores_for(self, absorber: Absorber, available: int, memory: float | None = None) -> int:
+        """Return how many of a worker's cores the calculation should get; those the command takes by itself first.
+
+        Raises:
+            InputError: As `inputs`.
+            MissingDependencyError: As `inputs`.
+        """
+        estimate = self.estimate(absorber)
+        return choose_cores(self.command, estimate, available=available, memory=memory, timeout=self.timeout)
+
+    def with_cores(self, cores: int, memory: float | None = None) -> VaspCalculator:  # noqa: ARG002
+        """Return the calculator for so many cores."""
+        return replace(self, cores=cores)

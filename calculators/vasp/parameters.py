@@ -10,14 +10,14 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from whiteline.calculators.cells import SupercellRule
 from whiteline.calculators.parameters import Parameters
 
-__all__ = ["Functional", "IncarValue", "VaspParameters"]
+__all__ = ["OWN_TAGS", "Functional", "IncarValue", "VaspParameters"]
 
 IncarValue: TypeAlias = bool | int | float | str
 Names = TypeVar("Names", dict[str, float], dict[str, str], tuple[str, ...])
 Functional: TypeAlias = Literal["PBE", "PBE_52", "PBE_54", "PBE_64", "LDA", "LDA_52", "LDA_54", "LDA_64"]
 
 # What the writer decides from the absorber and from other parameters; `incar` must not say it a second time.
-_OWN_TAGS = frozenset(
+OWN_TAGS = frozenset(
     {"ALGO", "CH_LSPEC", "CH_NEDOS", "CH_SIGMA", "CLL", "CLN", "CLNT", "CLZ", "EDIFF", "ENCUT", "ICORELEVEL", "ISMEAR"}
     | {"ISPIN", "LASPH", "LDAU", "LDAUJ", "LDAUL", "LDAUTYPE", "LDAUU", "LREAL", "MAGMOM", "NBANDS", "NELECT", "NELM"}
     | {"PREC", "SIGMA", "SYMPREC"}
@@ -114,7 +114,7 @@ class VaspParameters(Parameters):
     @classmethod
     def _check_tags(cls, values: dict[str, IncarValue]) -> dict[str, IncarValue]:
         tags = {name.strip().upper(): value for name, value in values.items()}
-        taken = sorted(_OWN_TAGS & set(tags))
+        taken = sorted(OWN_TAGS & set(tags))
         if taken:
             raise ValueError(f"{', '.join(taken)} is written from other parameters: leave it out here")
         for name, value in tags.items():

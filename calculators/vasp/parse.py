@@ -15,13 +15,16 @@ from whiteline.absorber import Absorber
 from whiteline.broadening import BroadeningRecord, Gaussian, Origin
 from whiteline.calculators.interface import Outcome
 from whiteline.calculators.vasp.alignment import alignment_shift
+from whiteline.calculators.vasp.diagnosis import diagnose
 from whiteline.calculators.vasp.inputs import GROUND_STATE
 from whiteline.calculators.vasp.matching import check_absorber, check_order
 from whiteline.calculators.vasp.outcar import read_outcar
 from whiteline.calculators.vasp.output import DielectricTensor, VaspOutput, find_output, read_text
 from whiteline.calculators.vasp.parameters import VaspParameters
+from whiteline.calculators.vasp.run import LOG_NAME
 from whiteline.calculators.vasp.vaspout import read_vaspout
 from whiteline.calculators.vasp.vasprun import read_vasprun
+from whiteline.causes import Cause
 from whiteline.errors import ParseError
 from whiteline.polarisation import Polarisation
 from whiteline.spectrum import EnergyReference, Quantity, Spectrum
@@ -64,15 +67,29 @@ def parse_run(directory: Path, absorber: Absorber, parameters: VaspParameters) -
     sigma = tags.get("CH_SIGMA", parameters.ch_sigma)
     spectrum = _spectrum(output, tensor, absorber, sigma)
     failed = [check for check in checks if not check.is_passed]
+    reason = "; ".join(f"{check.name}: {check.detail}" for check in failed)
+    cause = _cause(failed)
+    if cause is Cause.SCF:
+        folder = directory if any(check.name == "scf" for check in failed) else directory / GROUND_STATE
+        # A folder of somebody else's run is read, not repaired.
+        diagnosis = diagnose(folder, log=LOG_NAME) if (folder / LOG_NAME).is_file() else None
+        reason += "" if diagnosis is None else f"; {diagnosis.words}"
     return Outcome(
         status=Status.UNCONVERGED if failed else Status.CONVERGED,
         # Past the total-energy difference the zero of the axis is that of no photon energy.
         spectrum=_without_photon_energy(spectrum.shift_by(shift)) if shift else spectrum,
-        reason="; ".join(f"{check.name}: {check.detail}" for check in failed),
+        reason=reason,
         checks=tuple(checks),
         code_version=output.version,
         output_files=tuple(files),
+        cause=cause,
     )
+
+
+def _cause(failed: list[Check]) -> Cause | None:
+    if not failed:
+        return None
+    return Cause.SCF if any(check.name.endswith("scf") for check in failed) else Cause.UNKNOWN
 
 
 def _read(directory: Path) -> tuple[Path, VaspOutput]:

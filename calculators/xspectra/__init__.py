@@ -7,8 +7,8 @@ doi:10.1103/PhysRevB.87.205105.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,9 @@ from monty.json import MSONable
 
 from whiteline.absorber import Absorber
 from whiteline.calculators.interface import Estimate, Finding, Outcome, RunReport
+from whiteline.calculators.parallel import can_launch, cores_needed, cores_started
 from whiteline.calculators.parameters import build_parameters
+from whiteline.calculators.repairs import Attempt, Repair
 from whiteline.calculators.xspectra.check import check_calculation
 from whiteline.calculators.xspectra.estimate import estimate_cost
 from whiteline.calculators.xspectra.inputs import Setup, build_setup, cutoffs, write_inputs
@@ -24,7 +26,8 @@ from whiteline.calculators.xspectra.knobs import find_knobs
 from whiteline.calculators.xspectra.parameters import XSpectraParameters
 from whiteline.calculators.xspectra.parse import parse_run
 from whiteline.calculators.xspectra.potentials import Potentials, find_potentials
-from whiteline.calculators.xspectra.run import run_xspectra
+from whiteline.calculators.xspectra.repairs import find_repair
+from whiteline.calculators.xspectra.run import can_continue, run_xspectra
 from whiteline.convergence import Knob
 from whiteline.settings import Settings
 
@@ -41,6 +44,8 @@ class XSpectraCalculator(MSONable):
         pw_command: Command that starts pw.x.
         xspectra_command: Command that starts xspectra.x.
         timeout: Longest wall time of one run of a program [s].
+        cores: Cores to use, where the commands do not start several processes themselves.
+        memory: Memory of these cores [MB]; None where that is no matter.
     """
 
     parameters: XSpectraParameters = field(default_factory=XSpectraParameters)
@@ -48,6 +53,8 @@ class XSpectraCalculator(MSONable):
     pw_command: str = "pw.x"
     xspectra_command: str = "xspectra.x"
     timeout: float = 24 * 3600.0
+    cores: int = 1
+    memory: float | None = None
 
     @property
     def code(self) -> str:
@@ -152,6 +159,8 @@ class XSpectraCalculator(MSONable):
             xspectra_command=self.xspectra_command,
             timeout=self.timeout,
             on_stage=on_stage,
+            cores=self.cores,
+            memory=self.memory,
         )
 
     def parse(self, directory: Path, absorber: Absorber) -> Outcome:
@@ -161,6 +170,36 @@ class XSpectraCalculator(MSONable):
             ParseError: An output is missing, cut off, damaged, or of another absorber.
         """
         return parse_run(directory, absorber, self.parameters)
+
+    def repair(self, absorber: Absorber, attempts: Sequence[Attempt]) -> Repair | None:
+        """Return what to try next after these attempts; None when nothing is left."""
+        cutoff, _ = cutoffs(self.parameters, self._potentials(absorber))
+        return find_repair(self.parameters, attempts, cutoff=cutoff)
+
+    def can_continue(self, directory: Path) -> bool:
+        """Return whether pw.x or xspectra.x stopped in time in `directory`, and left what they go on from."""
+        return can_continue(directory)
+
+    def cores_for(self, absorber: Absorber, available: int, memory: float | None = None) -> int:
+        """Return how many of a worker's cores the calculation should get.
+
+        One, where its memory is enough and the time limit allows; those that the commands ask for themselves, where
+        they start several processes.
+
+        Raises:
+            InputError: As `inputs`.
+            MissingDependencyError: As `inputs`.
+        """
+        started = max(
+            cores_started(command.split(), available=available) for command in (self.pw_command, self.xspectra_command)
+        )
+        if started > 1 or not can_launch():
+            return started
+        return cores_needed(self.estimate(absorber), available=available, memory=memory, timeout=self.timeout)
+
+    def with_cores(self, cores: int, memory: float | None = None) -> XSpectraCalculator:
+        """Return the calculator for so many cores with so much memory [MB]: over them, pools are chosen to fit."""
+        return replace(self, cores=cores, memory=memory)
 
     def _prepare(self, absorber: Absorber) -> tuple[Setup, Potentials]:
         setup = build_setup(absorber, self.parameters)

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
-from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 from whiteline.absorber import Absorber
 from whiteline.calculators.interface import Finding, Level
-from whiteline.calculators.process import find_executable, run_command
+from whiteline.calculators.process import find_executable
 from whiteline.calculators.pseudopotentials.library import PseudoLibrary
 from whiteline.calculators.pseudopotentials.upf import Pseudopotential
 from whiteline.calculators.xspectra.estimate import count_electrons, estimate_cost
 from whiteline.calculators.xspectra.inputs import Setup, build_setup, cutoffs
 from whiteline.calculators.xspectra.parameters import XSpectraParameters
 from whiteline.calculators.xspectra.potentials import Potentials, find_potentials
-from whiteline.calculators.xspectra.run import REMEDY
+from whiteline.calculators.xspectra.programs import REMEDY, first_words
 from whiteline.errors import WhitelineError
 
 __all__ = ["check_calculation"]
 
 _VERSION = re.compile(r"Program (\w+) v\.?\s*(\d+)\.(\d+)(\S*)")
 _NAMES: Final = {"pw.x": "PWSCF", "xspectra.x": "XSpectra"}
-# s; an executable that has not said its version by then is not asked any longer.
-_PATIENCE: Final = 20.0
 _OLDEST, _NEWEST = (5, 0), (7, 0)
 
 
@@ -67,8 +62,7 @@ def _executable(name: str, command: str, variable: str) -> Finding:
         return Finding(name, Level.ERROR, str(error), f"correct {variable}, or {REMEDY}")
     if len(words) > 1:
         return Finding(name, Level.OK, f"{command} (not started: it is more than a program)")
-    program = Path(shutil.which(words[0]) or words[0])
-    found = _VERSION.search(_first_words(program, program.stat().st_mtime_ns))
+    found = _VERSION.search(first_words(words[0]))
     if found is None:
         return Finding(
             name, Level.ERROR, f"{words[0]} does not say its version: it is no {name}", f"correct {variable}"
@@ -81,15 +75,6 @@ def _executable(name: str, command: str, variable: str) -> Finding:
         remedy = "use version 6 or 7.0; later ones read U from a card of its own"
         return Finding(name, Level.WARNING, f"{words_of_version} was not tried", remedy)
     return Finding(name, Level.OK, words_of_version)
-
-
-@lru_cache(maxsize=8)
-def _first_words(program: Path, changed: int) -> str:  # noqa: ARG001  # the time of change tells one build from another
-    """Return what a program says when it is started without input: its version, and that it stops."""
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "version.out"
-        run_command([str(program), "-in", "none"], directory=Path(folder), log=log, timeout=_PATIENCE)
-        return log.read_text(encoding="utf-8", errors="replace")
 
 
 def _describe(setup: Setup) -> str:

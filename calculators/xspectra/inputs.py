@@ -149,6 +149,7 @@ def _scf_in(parameters: XSpectraParameters, potentials: Potentials, setup: Setup
         "conv_thr": _real(parameters.conv_thr * len(cell.atoms)),
         "mixing_beta": _real(parameters.mixing_beta),
         "electron_maxstep": str(parameters.electron_maxstep),
+        **_solver(parameters),
     }
     control = {
         "calculation": "'scf'",
@@ -174,6 +175,17 @@ def _scf_in(parameters: XSpectraParameters, potentials: Potentials, setup: Setup
         f"{' '.join(map(str, setup.scf_grid))} 0 0 0",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _solver(parameters: XSpectraParameters) -> dict[str, str]:
+    """Return how the density is found where that is not pw.x's own way."""
+    values = {
+        "mixing_mode": f"'{parameters.mixing_mode}'",
+        "mixing_ndim": str(parameters.mixing_ndim),
+        "diagonalization": f"'{parameters.diagonalization}'",
+    }
+    default = type(parameters)()
+    return {key: text for key, text in values.items() if getattr(parameters, key) != getattr(default, key)}
 
 
 def _species(potentials: Potentials, kinds: Sequence[Kind]) -> list[str]:

@@ -143,6 +143,8 @@ def read_scf_log(path: Path) -> ScfLog:
 def read_xanes_log(path: Path) -> XanesLog:
     """Return what xspectra.x printed.
 
+    It tells of the recursions of the first pool, and of those that a start from a checkpoint had left to do.
+
     Raises:
         ParseError: The file is missing, cut off, of another program, or of a mere replot.
     """
@@ -159,8 +161,8 @@ def read_xanes_log(path: Path) -> XanesLog:
     zero = _find(_ZERO, text, path, "the zero of energy")
     homo = _HOMO.search(text)
     converged, unconverged = _CONVERGED.findall(text), _UNCONVERGED.findall(text)
-    if len(axes) != 3 or not sites or not converged + unconverged:
-        raise ParseError(f"{path} lacks the cell, the atoms or the recursions: run xspectra.x again")
+    if len(axes) != 3 or not sites or "k-point" not in text:
+        raise ParseError(f"{path} lacks the cell, the atoms or the k points: run xspectra.x again")
     is_homo = homo is not None and abs(_float(homo[1]) - _float(zero[2])) < _LEVEL_TOLERANCE
     zero_name = "highest occupied level" if is_homo else "Fermi energy"
     return XanesLog(

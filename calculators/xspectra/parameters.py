@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from whiteline.calculators.cells import SupercellRule
 from whiteline.calculators.parameters import Parameters
@@ -16,6 +16,9 @@ __all__ = ["XSpectraParameters"]
 _MOST_POINTS = 9999
 # pw.x ends a file name at a space, comma or exclamation mark, and unpacks nothing.
 _FILE_NAME = re.compile(r"(?!\.)[\w.+-]+(?<!\.gz)", re.ASCII)
+
+# Parameters that came later, with values that change nothing.
+_ADDED: Final = {"mixing_mode": "plain", "mixing_ndim": 8, "diagonalization": "david"}
 
 
 class XSpectraParameters(Parameters):
@@ -39,6 +42,10 @@ class XSpectraParameters(Parameters):
         conv_thr: Convergence threshold of the density [Ry per atom].
         mixing_beta: Share of the new density in each step.
         electron_maxstep: Most steps of the density.
+        mixing_mode: `plain`, or `local-TF` or `TF`, which screen the change of the density for uneven and for
+            homogeneous systems. It and the next two, where they have their defaults, are no part of what is stored.
+        mixing_ndim: Steps that the mixing remembers.
+        diagonalization: `david`, or `cg`, which is slower, takes less memory and seldom breaks down.
         scf_kpoints_rule: `shortest`: the smallest k grid whose effective length exceeds `scf_kpoints_length`.
             `supercell_gamma`: Γ alone in a supercell, the grid of the spectrum in a primitive cell.
         scf_kpoints_length: Effective length that the k grid of the density exceeds [Å].
@@ -83,6 +90,9 @@ class XSpectraParameters(Parameters):
     conv_thr: Annotated[float, Field(gt=0, le=1e-2)] = 1e-9
     mixing_beta: Annotated[float, Field(gt=0, le=1)] = 0.3
     electron_maxstep: Annotated[int, Field(ge=1, le=10000)] = 200
+    mixing_mode: Literal["plain", "local-TF", "TF"] = "plain"
+    mixing_ndim: Annotated[int, Field(ge=1, le=40)] = 8
+    diagonalization: Literal["david", "cg"] = "david"
     scf_kpoints_rule: Literal["shortest", "supercell_gamma"] = "shortest"
     scf_kpoints_length: Annotated[float, Field(gt=0, le=200)] = 10.0
     kpoints_length: Annotated[float, Field(gt=0, le=200)] = 20.0
@@ -122,6 +132,12 @@ class XSpectraParameters(Parameters):
     def charge(self) -> float:
         """Charge of the cell, in electrons that it lacks."""
         return self.hole_size if self.excited_electron == "removed" else 0.0
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what was added later and has its default: calculations keep the ids that they had before."""
+        values: dict[str, Any] = handler(self)
+        return {name: value for name, value in values.items() if _ADDED.get(name) != value}
 
     @field_validator("pseudopotential_files")
     @classmethod

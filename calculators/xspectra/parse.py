@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -19,7 +19,10 @@ from whiteline.calculators.kpoints import BOHR
 from whiteline.calculators.xspectra.inputs import folders
 from whiteline.calculators.xspectra.logs import ScfLog, XanesLog, read_scf_log, read_xanes_log
 from whiteline.calculators.xspectra.parameters import XSpectraParameters
+from whiteline.calculators.xspectra.recursions import count_recursions, read_recursions
+from whiteline.calculators.xspectra.repairs import SATURATED
 from whiteline.calculators.xspectra.xanes import XanesTable, read_xanes
+from whiteline.causes import Cause
 from whiteline.edges import Edge, edge_energy
 from whiteline.errors import InputError, ParseError
 from whiteline.polarisation import Polarisation
@@ -59,13 +62,20 @@ class XanesRun:
         return self.log.species[self.table.i_species]
 
 
-def read_run(data: Path, log: Path) -> XanesRun:
+def read_run(data: Path, log: Path, *, of_all: Callable[[XanesLog], XanesLog] = lambda log: log) -> XanesRun:
     """Return a run of xspectra.x from its xanes.dat and its output, which says how long the spectrum must be.
+
+    Args:
+        data: The spectrum.
+        log: What xspectra.x printed.
+        of_all: Fills in what a log leaves out, of recursions that another pool or an earlier start computed.
 
     Raises:
         ParseError: One is missing, cut off, damaged, or they are not of one run.
     """
-    printed = read_xanes_log(log)
+    printed = of_all(read_xanes_log(log))
+    if not printed.n_converged + printed.n_unconverged:
+        raise ParseError(f"{log} lacks the recursions: run xspectra.x again")
     table = read_xanes(data, n_energy=printed.n_energy, energy_min=printed.energy_min, energy_max=printed.energy_max)
     label = printed.labels.get(table.i_species)
     if table.i_species not in printed.species or printed.site_labels.count(label or "") != 1:
@@ -132,6 +142,7 @@ def parse_run(directory: Path, absorber: Absorber, parameters: XSpectraParameter
     }
     checks = (_scf_check(scf), *_run_checks(runs), _zero_check(scf, next(iter(runs.values())).log))
     failed = [check for check in checks if not check.is_passed]
+    cause = Cause.LANCZOS if scf.is_converged else Cause.SCF
     return Outcome(
         status=Status.UNCONVERGED if failed else Status.CONVERGED,
         spectrum=_sum_of_edges(runs, absorber),
@@ -139,6 +150,7 @@ def parse_run(directory: Path, absorber: Absorber, parameters: XSpectraParameter
         checks=checks,
         code_version=next(iter(runs.values())).log.version,
         output_files=("scf.out", *(f"{folder}/{name}" for folder in runs for name in ("xanes.dat", "xanes.out"))),
+        cause=cause if failed else None,
     )
 
 
@@ -164,7 +176,7 @@ def _sum_of_edges(runs: Mapping[str, XanesRun], absorber: Absorber) -> Spectrum:
 
 
 def _read_own(folder: Path, absorber: Absorber, edge: Edge, direction: str, parameters: XSpectraParameters) -> XanesRun:
-    run = read_run(folder / "xanes.dat", folder / "xanes.out")
+    run = read_run(folder / "xanes.dat", folder / "xanes.out", of_all=_recursions_of(folder, parameters))
     log = run.log
     asked = (parameters.n_energy, parameters.energy_min, parameters.energy_max)
     # The log prints two decimals of the bounds.
@@ -186,6 +198,32 @@ def _read_own(folder: Path, absorber: Absorber, edge: Edge, direction: str, para
     _check_input(folder / "xanes.in", edge, run.table.i_species)
     _check_surroundings(run, absorber, folder / "xanes.out")
     return run
+
+
+def _recursions_of(folder: Path, parameters: XSpectraParameters) -> Callable[[XanesLog], XanesLog]:
+    """Return what counts all recursions of a direction, where its log does not tell of all."""
+    saved = folder / "xanes.sav"
+
+    def of_all(log: XanesLog) -> XanesLog:
+        if not saved.is_file() or count_recursions(saved) <= log.n_converged + log.n_unconverged:
+            return log
+        recursions = read_recursions(saved)
+        errors = [recursion.error(parameters) for recursion in recursions]
+        good = [error for error in errors if error < parameters.xerror]
+        return replace(
+            log,
+            n_converged=len(good),
+            n_unconverged=len(errors) - len(good),
+            n_iteration=max(recursion.n_iteration for recursion in recursions),
+            error=max(good, default=0.0),
+            # Nothing else ends a recursion that did not converge before `xniter`.
+            is_saturated=any(
+                error >= parameters.xerror and recursion.n_iteration < parameters.xniter
+                for error, recursion in zip(errors, recursions, strict=True)
+            ),
+        )
+
+    return of_all
 
 
 def _check_input(path: Path, edge: Edge, i_species: int) -> None:
@@ -281,7 +319,7 @@ def _run_checks(runs: Mapping[str, XanesRun]) -> list[Check]:
         n_all = log.n_converged + log.n_unconverged
         detail = f"{log.n_converged} of {n_all} recursions, at most {log.n_iteration} iterations"
         if log.n_unconverged:
-            remedy = "raise ecutwfc, all plane waves were used up" if log.is_saturated else "raise xniter"
+            remedy = f"raise ecutwfc, {SATURATED}" if log.is_saturated else "raise xniter"
             checks.append(Check(name, is_passed=False, detail=f"{detail}: {remedy}"))
         else:
             checks.append(Check(name, is_passed=True, detail=f"{detail}, error up to {log.error:.1e}"))

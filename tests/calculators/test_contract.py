@@ -23,7 +23,9 @@ from whiteline.calculators.interface import Calculator, Level, Outcome
 from whiteline.calculators.kpoints import BOHR
 from whiteline.calculators.ladders import with_values
 from whiteline.calculators.parameters import list_presets, load_preset
+from whiteline.calculators.repairs import Attempt
 from whiteline.calculators.vasp.potentials import VALENCE
+from whiteline.causes import Cause
 from whiteline.edges import Edge
 from whiteline.errors import ParameterError, ParseError
 from whiteline.settings import Settings
@@ -188,11 +190,38 @@ class CalculatorContract:
         assert all(f.subject and f.detail for f in findings)
         assert all(f.remedy for f in findings if f.level is Level.ERROR)
 
+    def test_every_ladder_ends_and_its_rungs_are_parameters(
+        self, calculator: Calculator, ti_o_10: dict[str, Structure]
+    ) -> None:
+        absorber = Absorber(ti_o_10["mp-390"], 0, Edge.K)
+        for cause in Cause:
+            attempts = [Attempt(None, Status.FAILED, cause, "it failed", 1.0)]
+            while (repair := calculator.repair(absorber, attempts)) is not None:
+                assert repair.name
+                assert repair.cause is cause
+                assert repair.changes or repair.continues
+                assert json.loads(json.dumps(dict(repair.changes))) == dict(repair.changes)
+                changed = with_values(calculator, repair.changes)
+                assert repair.continues or changed.parameters_dict != calculator.parameters_dict
+                assert changed.inputs(absorber)
+                attempts.append(Attempt(repair, Status.FAILED, cause, "it failed again", 1.0))
+                assert len(attempts) < 20, f"the ladder against {cause} has no end"
+            names = [attempt.repair.name for attempt in attempts if attempt.repair]
+            assert len(set(names)) == len(names)
+
+    def test_what_converged_needs_no_repair(self, calculator: Calculator, ti_o_10: dict[str, Structure]) -> None:
+        absorber = Absorber(ti_o_10["mp-390"], 0, Edge.K)
+        assert calculator.repair(absorber, [Attempt(None, Status.CONVERGED, None, "", 1.0)]) is None
+
+    def test_a_fresh_folder_is_nothing_to_go_on_from(self, calculator: Calculator, tmp_path: Path) -> None:
+        assert not calculator.can_continue(tmp_path)
+
     def test_a_whole_run_becomes_a_spectrum_with_all_that_belongs_to_it(self, sample: Sample) -> None:
         outcome = sample.calculator.parse(sample.directory, sample.absorber)
         spectrum = outcome.spectrum
         assert spectrum is not None
         assert outcome.status is Status.CONVERGED, outcome.reason
+        assert outcome.cause is None
         assert outcome.checks
         assert outcome.code_version
         assert outcome.output_files

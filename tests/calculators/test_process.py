@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from whiteline.calculators.process import GuardedProcess, find_executable, last_words, run_command
+from whiteline.calculators.process import GuardedProcess, cause_of_end, find_executable, last_words, run_command
+from whiteline.causes import Cause
 from whiteline.errors import MissingDependencyError, ParameterError
 
 PARENT = """
@@ -193,3 +194,34 @@ def test_a_program_by_a_relative_path_is_found_from_the_folder_of_the_run(
 def test_a_command_with_an_open_quote_is_refused() -> None:
     with pytest.raises(ParameterError, match="is not a command"):
         find_executable("mpirun 'pw.x", variable="WHITELINE_X", remedy="buy it")
+
+
+@pytest.mark.parametrize(
+    ("words", "cause"),
+    [
+        ("scf: stopped after 7200 s: raise WHITELINE_TIMEOUT", Cause.TIME_LIMIT),
+        ("FeffPipelineError: stage 'fms' failed [slurmstepd: error: *** DUE TO TIME LIMIT ***]", Cause.TIME_LIMIT),
+        ("killed by signal 9 [SCF ITERATION NUMBER 3]", Cause.MEMORY),
+        ("exit status 41 [forrtl: severe (41): insufficient virtual memory]", Cause.MEMORY),
+        ("exit status 1 [Error allocating wfc: Cannot allocate memory]", Cause.MEMORY),
+        ("exit status 38 [forrtl: No space left on device]", Cause.DISK_FULL),
+        ("exit status 1 [write: Disk quota exceeded]", Cause.DISK_FULL),
+        ("killed by signal 15 []", Cause.WORKER_LOST),
+        ("killed by signal 11 [Segmentation fault]", Cause.CRASH),
+        ("exit status 127 [cannot start pw.x]", Cause.SETUP),
+        ("exit status 2 [At line 15 of file it ran out of ideas]", Cause.CRASH),
+        ("", None),
+    ],
+)
+def test_what_ended_a_command_is_told_from_its_words(words: str, cause: Cause | None) -> None:
+    assert cause_of_end(words) is cause
+
+
+def test_the_cause_of_an_end_without_words_is_looked_for_in_the_log(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("forrtl: No space left on device\n" + 9 * "and so on\n")
+    assert cause_of_end("exit status 1 [and so on]", tmp_path / "nothing", tmp_path / "log") is Cause.DISK_FULL
+
+
+def test_a_command_that_was_stopped_for_its_time_says_so(tmp_path: Path) -> None:
+    words = run_command(["sleep", "60"], directory=tmp_path, log=tmp_path / "log", timeout=0.2)
+    assert cause_of_end(words, tmp_path / "log") is Cause.TIME_LIMIT

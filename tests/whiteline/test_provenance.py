@@ -6,7 +6,7 @@ from importlib.metadata import version
 import pytest
 
 from whiteline.errors import SchemaVersionError
-from whiteline.provenance import PROVENANCE_SCHEMA_VERSION, ProvenanceRecord, library_versions, utc_now
+from whiteline.provenance import PROVENANCE_SCHEMA_VERSION, ProvenanceRecord, library_versions, scheduler_job, utc_now
 
 
 @pytest.fixture
@@ -69,3 +69,22 @@ def test_the_present_time_is_in_utc() -> None:
     offset = datetime.fromisoformat(utc_now()).utcoffset()
     assert offset is not None
     assert offset.total_seconds() == 0
+
+
+def test_attempts_and_the_job_of_a_scheduler_survive_json_and_are_left_out_where_there_are_none(
+    record: ProvenanceRecord,
+) -> None:
+    plain = replace(record, scheduler={})
+    assert not {"attempts", "scheduler"} & set(plain.to_dict())
+    attempts = ({"repair": "", "cause": "scf"}, {"repair": "scf_mixing 0.1", "cause": None})
+    tried = replace(record, attempts=attempts, scheduler={"SLURM_JOB_ID": "4711"})
+    assert ProvenanceRecord.from_dict(json.loads(json.dumps(tried.to_dict()))) == tried
+
+
+def test_a_job_of_slurm_is_noted_and_a_record_without_one_does_not_get_that_of_its_reader(
+    record: ProvenanceRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "4711")
+    monkeypatch.setenv("SLURM_JOB_NODELIST", "node[1-2]")
+    assert scheduler_job() == {"SLURM_JOB_ID": "4711", "SLURM_JOB_NODELIST": "node[1-2]"}
+    assert ProvenanceRecord.from_dict(replace(record, scheduler={}).to_dict()).scheduler == {}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePath
 
+from whiteline.progress import duration
+
 __all__ = ["duration", "listing", "program_name", "source_name"]
 
 
@@ -31,19 +33,6 @@ def program_name(code: str, version: str) -> str:
     if version.casefold().startswith(code.casefold()):
         return version
     return f"{code} {version}".strip()
-
-
-def duration(seconds: float) -> str:
-    """Return a time in the unit that suits it.
-
-    >>> duration(42.4), duration(600), duration(7200), duration(400000)
-    ('42 s', '10 min', '2.0 h', '4.6 d')
-    """
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 2 * 86400 else f"{seconds / 86400:.1f} d"
 
 
 def listing(names: Sequence[str], *, n_all: int, n_shown: int = 3) -> str:

@@ -93,7 +93,7 @@ def test_a_failure_of_pw_names_the_stage_its_words_and_the_log(directory: Path, 
 
 def test_a_failure_of_xspectra_names_the_direction(directory: Path) -> None:
     box = f"print('{BOX}\\n Error in routine  main program (2):\\n Wrong xiabs!!!\\n{BOX}')"
-    report, stages = run(directory, DONE_PW, box)
+    report, stages = run(directory, f"import os; os.makedirs('tmp'); {DONE_PW}", box)
     assert stages == ["density (SCF)", "Lanczos x"]
     assert report.failure.startswith("Lanczos x: Error in routine main program (2): Wrong xiabs!!! (exit status 0)")
     assert (directory / "tmp").is_dir()  # what a second try can start from
