@@ -31,7 +31,7 @@ from whiteline.settings import Settings, load_settings
 from whiteline.similarity import compare
 from whiteline.spectrum import Spectrum
 from whiteline.workflows.engines import make_calculator
-from whiteline.workflows.jobs import write_files
+from whiteline.workflows.run_folders import write_files
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "data"

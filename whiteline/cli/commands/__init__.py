@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from whiteline.cli.commands import (
     benchmark,
+    campaign,
+    campaign_changes,
     check,
     compare,
     converge,
     dataset,
     db,
+    deploy,
     doctor,
     export,
     files,
@@ -30,11 +33,14 @@ from whiteline.cli.commands import (
 
 __all__ = [
     "benchmark",
+    "campaign",
+    "campaign_changes",
     "check",
     "compare",
     "converge",
     "dataset",
     "db",
+    "deploy",
     "doctor",
     "export",
     "files",

@@ -1,0 +1,1 @@
+"""Campaigns: thousands of calculations, priced, queued, computed by workers, watched and reported."""

@@ -1,0 +1,120 @@
+"""The crystals of a campaign, from files and from the store, and how the queue keeps them."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from glob import glob, has_magic
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from monty.json import MontyEncoder
+from pymatgen.core import Structure
+
+from whiteline.database.store import SpectrumStore, UnknownIdError
+from whiteline.errors import StructureError
+from whiteline.structures import NamedStructure, check_structure, is_structure_file
+from whiteline.workflows.campaign.requests import StructureRequest
+from whiteline.workflows.learning.reading import Unpredicted, read_each
+from whiteline.workflows.plan import Problem
+
+__all__ = ["StructureUnit", "count_units", "list_units", "pack_structure", "read_unit"]
+
+# What one process analyses at a time: a file to read, or a crystal that was read out of something larger.
+StructureUnit: TypeAlias = "str | NamedStructure"
+
+
+def pack_structure(structure: Structure) -> tuple[str, bytes]:
+    """Return key and content under which the queue keeps a structure: the same bytes for the same numbers."""
+    text = json.dumps(structure.as_dict(), cls=MontyEncoder, sort_keys=True, separators=(",", ":"))
+    content = gzip.compress(text.encode(), mtime=0)
+    return f"structure:{hashlib.sha1(content, usedforsecurity=False).hexdigest()}", content
+
+
+def count_units(request: StructureRequest, store: SpectrumStore) -> int:
+    """Return about how many units there will be: collections and stored spectra may hold more or fewer."""
+    query = request.stored()
+    n_files = sum(len(_files_of(path)) for path in request.paths)
+    return n_files + len(request.ids) + (0 if query is None else store.count(query))
+
+
+def list_units(
+    request: StructureRequest, store: SpectrumStore, *, on_bad: Callable[[Problem], None]
+) -> Iterator[StructureUnit]:
+    """Yield files and crystals in order; what is in one file of many crystals is read here, one after the other.
+
+    Args:
+        request: Which crystals.
+        store: Where those of ids and queries are.
+        on_bad: Told of each that cannot be used.
+    """
+    for source in (file for path in request.paths for file in _files_of(path)):
+        if Path(source).suffix.lower() == ".json":
+            yield from read_unit(source, on_bad=on_bad)
+        else:
+            yield source
+    seen: set[str] = set()
+    for spectrum_id in _stored_ids(request, store):
+        try:
+            document = store.get(spectrum_id)
+        except UnknownIdError as error:
+            on_bad(Problem(spectrum_id, str(error)))
+            continue
+        if document.structure_id in seen:
+            continue
+        seen.add(document.structure_id)
+        name = f"{document.formula}-{document.structure_id[:6]}"
+        try:
+            structure = _restored(document.structure, f"spectrum {document.id}")
+        except StructureError as error:
+            on_bad(Problem(document.source or document.id, str(error)))
+            continue
+        yield NamedStructure(structure, name, document.source or f"spectrum {document.id}")
+
+
+def read_unit(unit: StructureUnit, *, on_bad: Callable[[Problem], None]) -> Iterator[NamedStructure]:
+    """Yield the crystals of a unit."""
+    if isinstance(unit, NamedStructure):
+        yield unit
+        return
+
+    def explain(found: Unpredicted) -> None:
+        on_bad(Problem(found.source, found.reason))
+
+    yield from read_each([unit], on_bad=explain)
+
+
+def _files_of(source: str) -> list[str]:
+    """Return the files of a folder or pattern, so that several processes can read them; anything else as it is."""
+    path = Path(source)
+    if path.is_dir():
+        return [str(each) for each in sorted(path.iterdir()) if is_structure_file(each)] or [source]
+    if has_magic(source) and not path.exists():
+        # Path.glob takes no absolute pattern.
+        return sorted(p for p in glob(source, recursive=True) if Path(p).is_file()) or [source]  # noqa: PTH207
+    return [source]
+
+
+def _stored_ids(request: StructureRequest, store: SpectrumStore) -> Iterator[str]:
+    yield from request.ids
+    if (query := request.stored()) is not None:
+        seen: set[str] = set()
+        for summary in store.summaries(query):
+            if summary.structure_id not in seen:
+                seen.add(summary.structure_id)
+                yield summary.id
+
+
+def _restored(content: Any, place: str) -> Structure:
+    if not content:
+        raise StructureError(f"{place} has no structure: it was measured, or came without one")
+    try:
+        structure = Structure.from_dict(dict(content))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise StructureError(
+            f"{place} has no structure that pymatgen reads ({type(error).__name__}: {error})"
+        ) from error
+    check_structure(structure, name=place)
+    return structure
