@@ -29,7 +29,7 @@ from typing import Any
 
 from campaign_sampling import Sampler
 from campaign_servers import WORKER, Servers
-from campaign_structures import write_structures
+from campaign_structures import write_cheap_structures, write_structures
 
 from whiteline.database import open_store
 from whiteline.database.query import SpectrumQuery
@@ -39,6 +39,8 @@ from whiteline.settings import load_settings
 
 RESULTS = Path(__file__).parent / "results" / "campaign_scale.json"
 NAME = "scale"
+# What the real crystals are computed for.
+_METALS = ["Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Zn"]
 FAULTS = ("manager", "slurmctld", "slurmd", "node", "database", "scancel")
 # s between looks at a campaign, and how much longer than a look takes: looking must not be what is measured.
 _POLL, _POLL_FACTOR = 3.0, 50.0
@@ -69,15 +71,19 @@ class Steps:
 def write_campaign(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     """Write structures and campaign file."""
     data = load_settings().data
-    n_structures, n_sites = write_structures(
-        folder / "crystals.json", arguments.sites, folder=data / "structures" if data else None
-    )
+    place = data / "structures" if data else None
+    if arguments.real:
+        n_structures, n_sites = write_cheap_structures(
+            folder / "crystals.json", arguments.sites, folder=place, elements=_METALS
+        )
+    else:
+        n_structures, n_sites = write_structures(folder / "crystals.json", arguments.sites, folder=place)
     lines = [
         f'name = "{NAME}"',
         "[structures]",
         'paths = ["crystals.json"]',
         "[[spectra]]",
-        'absorbers = ["*"]',
+        f"absorbers = {json.dumps(_METALS if arguments.real else ['*'])}",
         'edges = ["K"]',
         'engine = "feff"',
         'preset = "fast"',

@@ -117,8 +117,9 @@ class Servers:
         os.kill(int((self.folder / "slurm" / f"{daemon}.pid").read_text()), signal.SIGKILL)
         if name == "node":
             for process in self.job_processes():
-                parent = process.parent()
-                _kill_tree(parent.pid if parent is not None and parent.name() == "slurmstepd" else process.pid)
+                with suppress(psutil.NoSuchProcess):
+                    parent = process.parent()
+                    _kill_tree(parent.pid if parent is not None and parent.name() == "slurmstepd" else process.pid)
 
     def job_processes(self) -> list[psutil.Process]:
         """Return the processes inside the jobs of this SLURM."""

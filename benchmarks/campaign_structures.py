@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import cycle
 from pathlib import Path
 
@@ -13,9 +13,11 @@ from pymatgen.core import Lattice, Structure
 from whiteline.absorber import find_absorbers
 from whiteline.edges import Edge
 from whiteline.errors import InputError
+from whiteline.settings import Settings
 from whiteline.structures import read_structures
+from whiteline.workflows.engines import make_calculator
 
-__all__ = ["write_structures"]
+__all__ = ["write_cheap_structures", "write_structures"]
 
 _MOST_ATOMS = 16
 _STRAIN = 5.0e-4  # of each round of copies; identities of sites tell much less apart
@@ -80,3 +82,28 @@ def write_structures(path: Path, n_sites: int, *, folder: Path | None = None) ->
         n_found += n
     path.write_text(json.dumps(members), encoding="utf-8")
     return len(members), n_found
+
+
+def write_cheap_structures(
+    path: Path, n_sites: int, *, folder: Path | None = None, elements: Sequence[str], preset: str = "fast"
+) -> tuple[int, int]:
+    """Write the crystals whose sites of some elements FEFF is expected to compute soonest, until there are enough.
+
+    Returns the numbers of crystals and of such sites.
+    """
+    calculator = make_calculator("feff", preset=preset, settings=Settings())
+    priced = []
+    for name, structure in _read_crystals(folder):
+        present = sorted({e.symbol for e in structure.composition.element_composition} & set(elements))
+        sites = [site for element in present for site in find_absorbers(structure, element, Edge.K)]
+        if sites:
+            priced.append((max(calculator.estimate(site).cpu_time for site in sites), name, len(sites), structure))
+    chosen: dict[str, object] = {}
+    n_chosen = 0
+    for _, name, n, structure in sorted(priced, key=lambda entry: entry[:2]):
+        if n_chosen >= n_sites:
+            break
+        chosen[name] = structure.as_dict()
+        n_chosen += n
+    path.write_text(json.dumps(chosen), encoding="utf-8")
+    return len(chosen), n_chosen

@@ -20,6 +20,7 @@ from whiteline.calculators.exciting.inputs import estimate_cost, write_inputs
 from whiteline.calculators.exciting.knobs import find_knobs
 from whiteline.calculators.exciting.parameters import ExcitingParameters
 from whiteline.calculators.exciting.parse import parse_run
+from whiteline.calculators.exciting.repairs import find_repair
 from whiteline.calculators.exciting.run import run_exciting
 from whiteline.calculators.exciting.species import SpeciesFile, check_core_level, file_name, species_files
 from whiteline.calculators.interface import Estimate, Finding, Outcome, RunReport
@@ -142,7 +143,7 @@ class ExcitingCalculator(MSONable):
 
     def repair(self, absorber: Absorber, attempts: Sequence[Attempt]) -> Repair | None:  # noqa: ARG002
         """Return what to try next after these attempts; None when nothing is left."""
-        return None
+        return find_repair(self.parameters, attempts)
 
     def can_continue(self, directory: Path) -> bool:  # noqa: ARG002  # as the interface has it
         """Return False: an interrupted run begins anew."""

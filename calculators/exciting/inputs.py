@@ -145,6 +145,10 @@ def _add_ground_state(root: ET.Element, plan: Plan, parameters: ExcitingParamete
         "nempty": str(p.scf_empty_states),
         "maxscl": str(p.scf_max_iterations),
     }
+    if p.scf_mixer != "msec":
+        attributes["mixer"] = p.scf_mixer
+    if p.scf_mixing is not None:
+        attributes["beta0"] = f"{p.scf_mixing:g}"
     if p.gmaxvr_per_bohr is not None:
         attributes["gmaxvr"] = f"{p.gmaxvr_per_bohr:g}"
     if p.l_max is not None:

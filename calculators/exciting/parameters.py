@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from whiteline.broadening import Origin
 from whiteline.calculators.parameters import Parameters
@@ -17,6 +17,8 @@ HARTREE = 27.2113839
 Functional: TypeAlias = Literal["GGA_PBE", "GGA_PBE_SOL", "LDA_PW"]
 
 _FRACTION = Annotated[float, Field(ge=0, le=1)]
+# Parameters that came later, with values that change nothing.
+_ADDED: Final = {"scf_mixer": "msec", "scf_mixing": None}
 
 
 class ExcitingParameters(Parameters):
@@ -35,6 +37,9 @@ class ExcitingParameters(Parameters):
             spectrum.
         scf_empty_states: Empty states in the density.
         scf_max_iterations: Most iterations of the density.
+        scf_mixer: How the potential is mixed (`mixer`): multi-secant Broyden, Pulay or linear. It and the next, where
+            they have their defaults, are no part of what is stored.
+        scf_mixing: First share of the new potential in linear mixing (`beta0`); None leaves it to exciting.
         kpoints_rule: `shortest`: the smallest k grid whose effective length exceeds `kpoints_length`. `lightshow`: the
             first of Lightshow's trial grids.
         kpoints_length: Effective length that the k grid of spectrum and screening exceeds [Å].
@@ -68,6 +73,8 @@ class ExcitingParameters(Parameters):
     scf_kpoints_length: Annotated[float, Field(gt=0, le=200)] | None = None
     scf_empty_states: Annotated[int, Field(ge=1, le=5000)] = 30
     scf_max_iterations: Annotated[int, Field(ge=1, le=2000)] = 200
+    scf_mixer: Literal["msec", "pulay", "lin"] = "msec"
+    scf_mixing: Annotated[float, Field(gt=0, le=1)] | None = None
     kpoints_rule: Literal["shortest", "lightshow"] = "shortest"
     kpoints_length: Annotated[float, Field(gt=0, le=200)] = 17.0
     kpoints_longest: Annotated[float, Field(gt=0, le=200)] = 26.458861
@@ -88,6 +95,12 @@ class ExcitingParameters(Parameters):
     spin: Literal["none"] = "none"
     distribute: bool = False
     storage: Annotated[int, Field(ge=1, le=10**6)] | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what was added later and has its default: calculations keep the ids that they had before."""
+        values: dict[str, Any] = handler(self)
+        return {name: value for name, value in values.items() if _ADDED.get(name, ...) != value}
 
     @field_validator("hubbard_u", "muffin_tin_radii_bohr")
     @classmethod

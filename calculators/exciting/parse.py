@@ -18,6 +18,7 @@ from whiteline.calculators.exciting.run_input import RunInput, read_run_input
 from whiteline.calculators.exciting.tables import EpsilonTable, find_table, read_epsilon, read_exciton, read_loss
 from whiteline.calculators.interface import Outcome
 from whiteline.calculators.kpoints import BOHR
+from whiteline.causes import Cause
 from whiteline.errors import ParseError
 from whiteline.polarisation import CARTESIAN
 from whiteline.spectrum import EnergyReference, Quantity, Spectrum
@@ -74,7 +75,14 @@ def parse_run(directory: Path, absorber: Absorber, parameters: ExcitingParameter
         checks=checks,
         code_version=version,
         output_files=tuple(table.source.relative_to(directory).as_posix() for table in run.tables),
+        cause=_cause(failed),
     )
+
+
+def _cause(failed: list[Check]) -> Cause | None:
+    if not failed:
+        return None
+    return Cause.SCF if any(check.name == "scf" for check in failed) else Cause.UNKNOWN
 
 
 def spectrum_from_epsilon(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from whiteline.calculators.exciting.logs import read_ground_state_log, read_spectrum_log
 from whiteline.calculators.interface import RunReport
 from whiteline.calculators.parallel import is_launched
-from whiteline.calculators.process import find_executable, last_words, run_command
+from whiteline.calculators.process import cause_of_end, find_executable, last_words, run_command
 
 __all__ = ["LOG_NAME", "REMEDY", "VARIABLE", "run_exciting"]
 
@@ -47,23 +47,23 @@ def run_exciting(
     timings = {"exciting": round(time.monotonic() - started, 3)}
     ground_state, spectrum = directory / "INFO.OUT", directory / "INFOXS.OUT"
     if not ground_state.is_file() and not spectrum.is_file():
-        return RunReport(timings, _failure("the start, before it wrote INFO.OUT", end, log))
+        return _failed("the start, before it wrote INFO.OUT", end, log, timings)
     if ground_state.is_file():
         density = read_ground_state_log(ground_state)
         if density.wall_time is not None:
             timings["density"] = density.wall_time
         if not density.is_finished:
-            return RunReport(timings, _failure(f"the density, iteration {density.n_iterations} (INFO.OUT)", end, log))
+            return _failed(f"the density, iteration {density.n_iterations} (INFO.OUT)", end, log, timings)
     if not spectrum.is_file():
-        return RunReport(timings, _failure("the start of the spectrum, before it wrote INFOXS.OUT", end, log))
+        return _failed("the start of the spectrum, before it wrote INFOXS.OUT", end, log, timings)
     tasks = read_spectrum_log(spectrum)
     timings |= tasks.timings
     if not tasks.is_finished:
-        return RunReport(timings, _failure(f"task {tasks.last_task or 'unknown'} (INFOXS.OUT)", end, log))
+        return _failed(f"task {tasks.last_task or 'unknown'} (INFOXS.OUT)", end, log, timings)
     return RunReport(timings)
 
 
-def _failure(stage: str, end: str, log: Path) -> str:
+def _failed(stage: str, end: str, log: Path, timings: Mapping[str, float]) -> RunReport:
     words = end or f"exit status 0, but the work is not done [{last_words(log)}]"
     remedy = "free space on the disk and run again" if _FULL_DISK in words else f"see {LOG_NAME}"
-    return f"exciting ended in {stage}: {words}: {remedy}"
+    return RunReport(timings, f"exciting ended in {stage}: {words}: {remedy}", cause_of_end(words, log))

@@ -22,6 +22,7 @@ from whiteline.calculators.ocean.knobs import find_knobs
 from whiteline.calculators.ocean.parameters import OceanParameters
 from whiteline.calculators.ocean.parse import parse_run
 from whiteline.calculators.ocean.potentials import checksums, find_files
+from whiteline.calculators.ocean.repairs import find_repair
 from whiteline.calculators.ocean.run import run_ocean, split_command
 from whiteline.calculators.parallel import MPI_ENVIRONMENT, choose_cores, launch
 from whiteline.calculators.parameters import build_parameters
@@ -140,7 +141,7 @@ class OceanCalculator(MSONable):
 
     def repair(self, absorber: Absorber, attempts: Sequence[Attempt]) -> Repair | None:  # noqa: ARG002
         """Return what to try next after these attempts; None when nothing is left."""
-        return None
+        return find_repair(self.parameters, attempts)
 
     def can_continue(self, directory: Path) -> bool:  # noqa: ARG002  # as the interface has it
         """Return False: an interrupted run begins anew."""

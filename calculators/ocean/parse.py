@@ -18,7 +18,8 @@ from whiteline.calculators.ocean.inputs import core_level
 from whiteline.calculators.ocean.lanczos import read_abslanc
 from whiteline.calculators.ocean.parameters import OceanParameters
 from whiteline.calculators.ocean.photons import DEFAULT_PHOTONS, Photon, powder_average, read_photons
-from whiteline.calculators.ocean.resolved import Axis, ResolvedRun, find_failure, read_resolved
+from whiteline.calculators.ocean.resolved import Axis, ResolvedRun, find_cause, find_failure, read_resolved
+from whiteline.causes import Cause
 from whiteline.errors import InputError, ParseError
 from whiteline.polarisation import Polarisation
 from whiteline.spectrum import EnergyReference, Quantity, Spectrum
@@ -48,7 +49,7 @@ def parse_run(directory: Path, absorber: Absorber, parameters: OceanParameters) 
     """
     failure = find_failure(directory)
     if failure:
-        return Outcome(Status.FAILED, reason=f"OCEAN: {failure}")
+        return Outcome(Status.FAILED, reason=f"OCEAN: {failure}", cause=find_cause(directory, failure))
     run = read_resolved(directory)
     folder = directory / "CNBSE" if (directory / "CNBSE").is_dir() else directory
     paths = _find_spectra(folder, absorber, run)
@@ -87,7 +88,17 @@ def parse_run(directory: Path, absorber: Absorber, parameters: OceanParameters) 
         checks=tuple(checks),
         code_version=run.version,
         output_files=tuple(str(path.relative_to(directory)) for path in files),
+        cause=_cause(failed),
     )
+
+
+def _cause(failed: list[Check]) -> Cause | None:
+    names = {check.name.split()[0] for check in failed}
+    if "scf" in names:
+        return Cause.SCF
+    if names & {"haydock", "gmres"}:
+        return Cause.LANCZOS
+    return Cause.UNKNOWN if failed else None
 
 
 def _find_spectra(folder: Path, absorber: Absorber, run: ResolvedRun) -> dict[int, Path]:

@@ -18,14 +18,18 @@ import numpy as np
 from whiteline.calculators.kpoints import BOHR
 from whiteline.calculators.ocean.cards import read_cards
 from whiteline.calculators.ocean.inputs import INPUT_NAME
+from whiteline.calculators.process import cause_of_end
+from whiteline.causes import Cause
 from whiteline.errors import ParseError
 
-__all__ = ["LOG_NAME", "Axis", "ResolvedRun", "RunCell", "find_failure", "read_resolved"]
+__all__ = ["LOG_NAME", "Axis", "ResolvedRun", "RunCell", "find_cause", "find_failure", "read_resolved"]
 
 LOG_NAME: Final = "stdout.log"
 _DONE = "Ocean is done"
 _STAGE_FAILED = re.compile(r"(\w+) stage failed", re.IGNORECASE)
 _STAGE_ENTERED = re.compile(r"Entering (\w+) stage", re.IGNORECASE)
+_STAGE_OF_FAILURE = re.compile(r"the stage (\w+)")
+_SCF_FAILED = "convergence NOT achieved"
 _VERSION = re.compile(r"^Version (\S+)", re.MULTILINE)
 _HASH = re.compile(r"^\s*commit hash: (\S+)", re.MULTILINE)
 # Folder of each stage and the name under which its own summary keeps its word that it is complete.
@@ -145,6 +149,24 @@ def find_failure(directory: Path) -> str:
         if path and not _is_complete(_read_json(path), name):
             return f"the stage {folder} is not complete: {path} says so"
     return ""
+
+
+def find_cause(directory: Path, failure: str, *, end: str = "") -> Cause | None:
+    """Return what made a run fail: what its end and its logs say of the machine, else by the stage.
+
+    Args:
+        directory: Run directory.
+        failure: What `find_failure` says.
+        end: How the process ended, where that is known.
+    """
+    logs = [directory / LOG_NAME, *sorted(directory.glob("*/*.log")), *sorted(directory.glob("DFT/*.out"))]
+    cause = cause_of_end(end or failure, *logs)
+    if cause is not Cause.CRASH:
+        return cause
+    if any(_SCF_FAILED in path.read_text(encoding="utf-8", errors="replace") for path in logs if path.is_file()):
+        return Cause.SCF
+    stage = _STAGE_OF_FAILURE.search(failure)
+    return Cause.SCREENING if stage is not None and stage[1].startswith("SCREEN") else cause
 
 
 def _stage(word: str) -> str:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from whiteline.calculators.interface import RunReport
 from whiteline.calculators.ocean.inputs import INPUT_NAME
-from whiteline.calculators.ocean.resolved import LOG_NAME, find_failure
+from whiteline.calculators.ocean.resolved import LOG_NAME, find_cause, find_failure
 from whiteline.calculators.process import find_executable, run_command
+from whiteline.causes import Cause
 
 __all__ = ["find_ocean", "run_ocean", "split_command"]
 
@@ -19,22 +20,27 @@ _TIME = re.compile(r"^Time (\w+): +([\d.]+)", re.MULTILINE)
 # What OCEAN's programs say when they stumble, in their own logs, and what helps.
 _HINTS = (
     (
+        Cause.DISK_FULL,
         re.compile(r"No space left on device|Disk quota exceeded"),
         "the disk is full: free space, or move WHITELINE_RUN_DIRECTORY",
     ),
     (
+        Cause.SCREENING,
         re.compile(r"malloc\(\): corrupted top size"),
         "the screening grid ends inside the augmentation radius: start screen_grid_shells_bohr with -1, 5",
     ),
     (
+        Cause.SETUP,
         re.compile(r"(mpirun|mpiexec|srun)\S*: (command )?not found|not enough slots|PMIX ERROR|ORTE_ERROR"),
         "MPI did not start: correct what stands before ocean.pl in WHITELINE_OCEAN_COMMAND",
     ),
     (
+        Cause.INPUT,
         re.compile(r"Failed to validate options file"),
         "the header of the UPF is not one OCEAN reads: use an ONCVPSP file with its input beside it",
     ),
     (
+        Cause.INPUT,
         re.compile(r"Unrecognized input flag"),
         "this version of OCEAN does not know an input card: use OCEAN 3.0 to 3.2",
     ),
@@ -96,15 +102,18 @@ def run_ocean(
     timings = {name: float(seconds) for name, seconds in _TIME.findall(text)}
     timings["ocean"] = round(time.monotonic() - started, 3)
     failure = "; ".join(words for words in (find_failure(directory), ended) if words)
-    return RunReport(timings, f"{failure}{_hint(directory)}" if failure else "")
+    if not failure:
+        return RunReport(timings)
+    cause, hint = _hint(directory)
+    return RunReport(timings, f"{failure}{hint}", cause or find_cause(directory, failure, end=ended))
 
 
-def _hint(directory: Path) -> str:
-    """Return what helps against a failure that left its words in a log; empty when none is known."""
+def _hint(directory: Path) -> tuple[Cause | None, str]:
+    """Return the cause of a failure that left its words in a log, and what helps; None and empty for no known one."""
     logs = [directory / LOG_NAME, *sorted(directory.glob("*/*.log"))]
     for path in logs:
         text = path.read_text(encoding="utf-8", errors="replace")
-        remedy = next((remedy for pattern, remedy in _HINTS if pattern.search(text)), "")
-        if remedy:
-            return f" ({path.name}: {remedy})"
-    return ""
+        for cause, pattern, remedy in _HINTS:
+            if pattern.search(text):
+                return cause, f" ({path.name}: {remedy})"
+    return None, ""

@@ -47,12 +47,12 @@ def test_more_iterations_come_before_all_where_fewer_were_asked_for(absorber: Ab
 
 
 def test_what_was_asked_for_is_not_tried_again(absorber: Absorber) -> None:
-    values = {"scf_mixing": 0.1, "scf_n_mix": 3, "overlap": 1.3}
+    values: dict[str, Any] = {"scf_mixing": 0.1, "scf_n_mix": 3, "overlap": 1.3}
     assert all(any(values.get(k) != v for k, v in rung.changes.items()) for rung in climb(absorber, **values))
 
 
 def test_another_stoichiometry_is_tried_only_where_it_is_another(absorber: Absorber) -> None:
-    mixed = Structure(Lattice.cubic(4.2), ["Fe2+", "Fe3+", "O2-"], [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5]])
+    mixed = Structure(Lattice.cubic(4.2), ["Fe2+", "Fe3+", "O2-"], [[0.0] * 3, [0.5, 0.5, 0], [0.5, 0, 0.5]])
     groupings = [r.changes["potentials"] for r in climb(Absorber(mixed, 0, Edge.K)) if "potentials" in r.changes]
     assert groupings == ["element"]
     assert not any("potentials" in rung.changes for rung in climb(absorber))

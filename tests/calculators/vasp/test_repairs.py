@@ -91,6 +91,7 @@ def test_out_of_memory_has_its_cause(run: Path) -> None:
 
 def test_a_density_at_its_last_step_gets_another_algorithm(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """vasprun.xml is stood in for: only those of VASP itself would do."""
+    (run / "INCAR").write_text((run / "INCAR").read_text().replace("ALGO = Fast", "ALGO = Normal"))
     incar = Incar.from_file(run / "INCAR")
     shape = SimpleNamespace(lattice=Lattice.cubic(10.0))
     vasprun = SimpleNamespace(converged=False, converged_electronic=False, incar=incar, final_structure=shape)

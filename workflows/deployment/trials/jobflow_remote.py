@@ -15,7 +15,6 @@ from typing import Any, Final
 
 import jobflow_remote
 from jobflow import Flow
-from jobflow_remote import submit_flow
 from jobflow_remote.config.base import LogLevel, Project, WorkerBase
 from jobflow_remote.jobs.data import JobInfo
 from jobflow_remote.jobs.jobcontroller import JobController
@@ -103,12 +102,7 @@ class JobflowRemoteTrial:
         with self._controller() as controller, _projects(self._file.parent), warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # jobflow-remote uses what others have deprecated
             flow = Flow([job], name="whiteline deploy check")
-            (db_id,) = submit_flow(
-                flow,
-                worker=self.worker,
-                project=self._project.name,
-                resources=asked,
-            )
+            (db_id,) = controller.add_flow(flow=flow, worker=self.worker, resources=asked)
             runner = _make_runner(self._project.name)
             try:
                 self._wait(runner, db_id, job.uuid, patience)
