@@ -287,13 +287,20 @@ def main() -> None:
     parser.add_argument("--faults", type=parse_faults, default={}, help="e.g. manager=10,node=1; " + ", ".join(FAULTS))
     parser.add_argument("--patience", type=float, default=900.0, help="longest time without any progress [s]")
     parser.add_argument("--folder", type=Path, help="keep everything here, and go on with what is here")
+    parser.add_argument("--port", type=int, default=27600, help="first of five free ports")
     parser.add_argument("--name", help="of the entry in the results; made of the options when left out")
     arguments = parser.parse_args()
     # Not where temporary files usually go: sockets need short paths.
     folder = (arguments.folder or Path(tempfile.mkdtemp(prefix="scale-", dir="/tmp"))).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)
-    servers = Servers(folder, arguments.cores * arguments.workers, make_facts(folder, arguments), store=arguments.store)
+    servers = Servers(
+        folder,
+        arguments.cores * arguments.workers,
+        make_facts(folder, arguments),
+        port=arguments.port,
+        store=arguments.store,
+    )
     steps = Steps(folder)
     try:
         servers.start()
