@@ -9,6 +9,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from uuid import uuid4
@@ -56,13 +57,16 @@ def library_versions(*extra: str) -> dict[str, str]:
     >>> "numpy" in library_versions()
     True
     """
-    found = {}
-    for name in (*_LIBRARIES, *extra):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    found = ((name, _version(name)) for name in (*_LIBRARIES, *extra))
+    return {name: text for name, text in found if text}
+
+
+@cache  # metadata are parsed anew each time: ten milliseconds a record
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
 
 
 def scheduler_job() -> dict[str, str]:

@@ -28,7 +28,7 @@ def _ladder(parameters: ExcitingParameters) -> Iterator[Repair]:
         yield Repair(f"scf_max_iterations {most}", Cause.SCF, more)
     if parameters.scf_mixer != "pulay":
         yield Repair("scf_mixer pulay", Cause.SCF, {**more, "scf_mixer": "pulay"})
-    gentle = min(_GENTLE, (parameters.scf_mixing or _GENTLE) / 2)
+    gentle = _GENTLE if parameters.scf_mixing is None else min(_GENTLE, parameters.scf_mixing / 2)
     changes = {**more, "scf_mixer": "lin", "scf_mixing": gentle}
     yield Repair(f"scf_mixer lin, scf_mixing {gentle:g}", Cause.SCF, changes)
     # The Hamiltonian is spread over the processes of an MPI run; in pieces, its parts are not held at once.

@@ -66,6 +66,7 @@ class SQLiteQueue:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path).absolute()
         self._is_closed = False
+        self._inherited: list[sqlite3.Connection] = []  # kept: to close what a parent process uses would harm it
         self._open()
 
     def __repr__(self) -> str:
@@ -87,6 +88,7 @@ class SQLiteQueue:
         if self._is_closed:
             raise StoreError(f"the queue {self.path} has been closed: open it again with open_queue")
         if self._owner != os.getpid():
+            self._inherited.append(self._connection)
             self._open()
         with self._lock, explained(self.path, QUEUE.name), transaction(self._connection, is_writing=is_writing):
             yield self._connection

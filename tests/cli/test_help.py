@@ -21,7 +21,7 @@ STORE_COMMANDS = [
     "files",
     "ingest",
 ]
-COMMANDS = [*STORE_COMMANDS, "check", "inputs", "presets", "pseudo", "db", "dataset", "search"]
+COMMANDS = [*STORE_COMMANDS, "check", "inputs", "presets", "pseudo", "db", "dataset", "search", "campaign", "deploy"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

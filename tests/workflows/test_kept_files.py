@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from whiteline.calculators.feff import FeffCalculator
 from whiteline.calculators.interface import Outcome
 from whiteline.status import Status
 from whiteline.workflows.jobs import _raw_files
 from whiteline.workflows.kept_files import LARGEST_KEPT, may_be_kept
+from whiteline.workflows.repairing import Calculation, Trial
 
 
 @pytest.mark.parametrize(
@@ -29,4 +31,5 @@ def test_a_run_keeps_its_inputs_outputs_and_logs_but_no_potentials_and_nothing_l
         (tmp_path / name).write_text("text", encoding="utf-8")
     (tmp_path / "large.log").write_bytes(b"x" * (LARGEST_KEPT + 1))
     outcome = Outcome(Status.FAILED, reason="stopped", output_files=("OUTCAR", "vaspout.h5"))
-    assert set(_raw_files(tmp_path, inputs, outcome)) == {"INCAR", "OUTCAR", "vasp.out"}
+    trial = Trial(None, FeffCalculator(), tmp_path, inputs=inputs)
+    assert set(_raw_files(Calculation(trial, outcome, (trial,)))) == {"INCAR", "OUTCAR", "vasp.out"}

@@ -20,7 +20,7 @@ from pymatgen.core import Structure
 from whiteline.absorber import Absorber
 from whiteline.calculators.feff import FeffCalculator, FeffParameters
 from whiteline.calculators.interface import Estimate, Outcome, RunReport
-from whiteline.calculators.parameters import Parameters, build_parameters
+from whiteline.calculators.parameters import Parameters, build_parameters, load_preset
 from whiteline.calculators.repairs import Attempt, Repair, next_rung
 from whiteline.causes import Cause
 from whiteline.database import open_store
@@ -126,9 +126,9 @@ Stored = tuple[dict[str, Any], SpectrumDocument, ProvenanceRecord]
 def compute(absorber: Absorber, workspace: Workspace) -> Callable[..., Stored]:
     """A function that computes a site and returns summary, document and the last record."""
 
-    def start(calculator: Any, **changes: Any) -> Stored:
+    def start(calculator: Any, site: Absorber = absorber, **changes: Any) -> Stored:
         place = replace(workspace, **changes)
-        summary = RUN(absorber, calculator, place, "copper", "copper.cif", "feff:test")
+        summary = RUN(site, calculator, place, "copper", "copper.cif", "feff:test")
         with open_store(place.database) as store:
             return summary, store.get(summary["id"]), store.records(summary["id"])[-1]
 
@@ -329,3 +329,15 @@ def test_feff_that_does_not_converge_is_repaired_and_it_is_on_record(
     assert [attempt["repair"] for attempt in record.attempts] == ["", "scf_max_iterations 100"]
     assert record.attempts[0]["reason"] == "scf: the potentials did not converge in 2 iterations"
     assert (document.parameters["scf_max_iterations"], record.parameters["scf_max_iterations"]) == (2, 100)
+
+
+def test_a_crystal_that_fails_with_the_fast_preset_is_mended_by_slower_mixing(
+    compute: Callable[..., Stored], data: Path
+) -> None:
+    structure = Structure.from_file(data / "structures" / "mp-1181556.cif")
+    calculator = FeffCalculator(build_parameters(FeffParameters, load_preset("feff", "fast")))
+    summary, document, record = compute(calculator, Absorber(structure, 1, Edge.K))
+    assert (document.status, summary["n_attempts"]) == (Status.CONVERGED, 2)
+    assert [attempt["cause"] for attempt in record.attempts] == ["scf", None]
+    assert record.parameters["scf_mixing"] == 0.1
+    assert document.parameters["scf_mixing"] == 0.2

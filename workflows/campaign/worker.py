@@ -13,23 +13,19 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from multiprocessing import get_context
 from types import FrameType
-from typing import Any, Final
+from typing import Final
 from uuid import uuid4
-
-from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from whiteline.causes import Cause
 from whiteline.database.queue import LEASE, CampaignQueue, CampaignState, Finish, Task, TaskState, Worker, open_queue
 from whiteline.errors import StoreError
 from whiteline.settings import Settings, load_settings
-from whiteline.workflows.campaign.child import prepare_child, run_in_child
+from whiteline.workflows.campaign.processes import ProcessDiedError, TaskFuture, TaskProcesses
+from whiteline.workflows.campaign.worker_report import WorkerEvent, WorkerReport
 
 __all__ = ["WorkerEvent", "WorkerReport", "work"]
 
@@ -37,49 +33,12 @@ _TICK: Final = 0.5  # s between looks at signals and clocks
 _PAUSE: Final = 2.0  # s between looks at the queue when there is nothing to do
 # Faults of this kind in a row, with nothing finished between them, say that it is the machine and not the tasks.
 _MOST_FAULTS: Final = 3
+# Failures that another attempt may not meet again; how many there are is bounded by the queue.
+_OF_MACHINE: Final = (Cause.MEMORY, Cause.DISK_FULL, Cause.SCRATCH_LOST)
 # Running tasks of other workers that one with nothing to do looks at.
 _MOST_WATCHED: Final = 500
 # s before the end of an allocation when running tasks are given back, at most a tenth of what is left at the start.
 _MARGIN: Final = 30.0
-
-
-@dataclass(frozen=True)
-class WorkerEvent:
-    """One thing that a worker did: `claimed`, `done`, `failed`, `released` a task, or `left`, with why."""
-
-    what: str
-    task: Task | None = None
-    detail: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class WorkerReport:
-    """What a worker did until it left.
-
-    Attributes:
-        worker: Its id.
-        ending: Why it left.
-        n_done: Tasks with a spectrum; `n_failed` without, `n_released` given back.
-        n_left: Unfinished tasks of the campaign when it left.
-        cores: Its cores.
-        seconds: Wall time that it was there [s].
-        busy_seconds: Core time inside tasks [s]; `engine_seconds` the part of it inside the codes.
-    """
-
-    worker: str
-    ending: str
-    n_done: int
-    n_failed: int
-    n_released: int
-    n_left: int
-    cores: int
-    seconds: float
-    busy_seconds: float
-    engine_seconds: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-ready dictionary."""
-        return asdict(self)
 
 
 def work(
@@ -117,7 +76,7 @@ def work(
 @dataclass
 class _Running:
     task: Task
-    future: ProcessFuture
+    future: TaskFuture
     started: float
     is_limited: bool  # its codes may run until the allocation ends, and not as long as they otherwise could
     is_given_back: bool = False
@@ -146,7 +105,7 @@ class _Crew:
         self.is_stopping = False  # running tasks are given back, too
         self.held_elsewhere: dict[str, float] | None = None
         self.n_released = self.n_faults = 0
-        self.renewed = -float("inf")
+        self.renewed = self.reclaimed = -float("inf")
         self.content = lru_cache(maxsize=64)(self.queue.content)
         self.record = Worker(
             id=self.id,
@@ -161,7 +120,7 @@ class _Crew:
         )
 
     def run(self) -> WorkerReport:
-        self.pool = self._new_pool()
+        self.processes = TaskProcesses(self.cores)
         try:
             while True:
                 self._look_round()
@@ -172,14 +131,13 @@ class _Crew:
                         break
                     time.sleep(_PAUSE)
                     continue
-                wait([running.future for running in self.running.values()], _TICK, FIRST_COMPLETED)
+                self.processes.wait([running.future for running in self.running.values()], _TICK)
                 self._collect()
         finally:
             # On an error, too: what runs is given back, and no process stays behind. Without a queue the leases tell.
             with suppress(StoreError):
                 self._give_back_all("", "its worker left")
-            self.pool.stop()
-            self.pool.join()
+            self.processes.stop()
             with suppress(StoreError):
                 self._say(has_left=True)
         self.on_event(WorkerEvent("left", detail=self.ending))
@@ -200,9 +158,6 @@ class _Crew:
         """Leave now: claim nothing more and give back what runs."""
         self.ending, self.is_stopping = ending, True
 
-    def _new_pool(self) -> ProcessPool:
-        return ProcessPool(self.cores, context=get_context("spawn"), initializer=prepare_child)
-
     def _time_left(self) -> float | None:
         return None if self.deadline is None else self.deadline - time.monotonic()
 
@@ -221,8 +176,11 @@ class _Crew:
         for task_id in self.running.keys() - held:
             # Cancelled, or given to another because this worker was not heard of.
             self.running[task_id].is_given_back = True
-            self.running[task_id].future.cancel()
+            self.processes.cancel(self.running[task_id].future)
         self._say()
+        if self.renewed - self.reclaimed > LEASE:
+            self.reclaimed = self.renewed
+            self.queue.reclaim(self.name)
         campaign = self.queue.campaign(self.name)
         if campaign.state is not CampaignState.ACTIVE:
             self.ending = self.ending or f"the campaign is {campaign.state}"
@@ -245,12 +203,8 @@ class _Crew:
             task = self.queue.claim(self.name, self.id, cores=free, seconds=left)
             if task is None:
                 return
-            payload = {key: self.content(key) for key in _content_keys(task)}
-            try:
-                future = self.pool.schedule(run_in_child, args=(task, payload, self.settings.model_dump(), left))
-            except RuntimeError:  # the pool broke down with the last of its processes
-                self.pool = self._new_pool()
-                future = self.pool.schedule(run_in_child, args=(task, payload, self.settings.model_dump(), left))
+            key = task.payload["structure"]
+            future = self.processes.start(task, {key: self.content(key)}, self.settings, timeout=left)
             is_limited = left is not None and left < self.settings.timeout
             self.running[task.id] = _Running(task, future, time.monotonic(), is_limited)
             self.held_elsewhere = None
@@ -268,16 +222,13 @@ class _Crew:
     def _record(self, running: _Running) -> None:
         task, seconds = running.task, time.monotonic() - running.started
         try:
-            finish: Finish = running.future.result()
+            finish = self.processes.result(running.future)
         except StoreError as error:
             self._give_back(task, getattr(error, "cause", ""), str(error))
             self._count_fault(str(error))
             return
-        except (ProcessExpired, BrokenProcessPool) as error:
-            # It was killed from outside, most often for want of memory. How often that is tried again is bounded.
-            status = getattr(error, "exitcode", None)
-            cause = Cause.MEMORY if status == -signal.SIGKILL else Cause.CRASH
-            self._give_back(task, cause, f"its process ended with status {status}")
+        except ProcessDiedError as error:
+            self._give_back(task, error.cause, str(error))
             return
         except Exception as error:  # noqa: BLE001  # the boundary of the process: one task's surprise is its failure
             finish = Finish(
@@ -289,6 +240,9 @@ class _Crew:
             return
         if finish.cause == Cause.TIME_LIMIT and running.is_limited:
             self._give_back(task, Cause.TIME_LIMIT, finish.reason, estimate=2 * seconds)
+            return
+        if finish.cause in _OF_MACHINE:
+            self._give_back(task, finish.cause, finish.reason)
             return
         self.n_faults = 0
         self.queue.finish(task.id, self.id, finish)
@@ -318,7 +272,7 @@ class _Crew:
         for running in self.running.values():
             if not running.is_given_back and not running.future.done():
                 running.is_given_back = True
-                running.future.cancel()
+                self.processes.cancel(running.future)
                 elapsed = time.monotonic() - running.started
                 estimate = 2 * elapsed if cause == Cause.TIME_LIMIT else None
                 self._give_back(running.task, cause, reason, estimate=estimate)
@@ -364,10 +318,6 @@ class _Crew:
             self.record, seen_at=now, ended_at=now if has_left else 0.0, ending=self.ending if has_left else ""
         )
         self.queue.put_worker(self.record)
-
-
-def _content_keys(task: Task) -> list[str]:
-    return [task.payload["structure"]]
 
 
 def _n_left(counts: dict[TaskState, int]) -> int:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from multiprocessing import get_context
 from pathlib import Path
 from threading import Timer
 from typing import TYPE_CHECKING, Any
@@ -288,3 +289,15 @@ def test_a_queue_of_a_newer_whiteline_is_refused(queue: CampaignQueue, address: 
             client.get_default_database()["meta"].update_one({"_id": "queue"}, {"$set": {"version": 99}})
     with pytest.raises(SchemaVersionError, match="schema version 99"):
         open_queue(address)
+
+
+def test_a_queue_survives_a_fork(tmp_path: Path) -> None:
+    with open_queue(tmp_path / "spectra.db") as queue:
+        queue.add_campaign(campaign_of())
+        queue.add_tasks("oxides", [task_of("s"), task_of("t")])
+        child = get_context("fork").Process(target=claim, args=(queue, "child"))
+        child.start()
+        child.join()
+        assert child.exitcode == 0
+        assert claim(queue).id == "t"
+        assert queue.counts("oxides")[TaskState.RUNNING] == 2

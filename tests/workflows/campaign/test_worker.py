@@ -119,15 +119,16 @@ def test_what_failed_is_computed_after_a_retry(create: Callable[..., str], setti
 
 
 def test_a_process_that_is_killed_costs_its_task_one_attempt(create: Callable[..., str], settings: Settings) -> None:
-    name, killed = create(), []
+    name = create()
+    killed: list[bool] = []
 
     def kill_first_child(event: WorkerEvent) -> None:
         if event.what == "claimed" and not killed:
-            threading.Timer(6.0, lambda: [os.kill(pid, signal.SIGKILL) for pid in children()[:1]]).start()
+            threading.Timer(6.0, lambda: os.kill(child_at_work(), signal.SIGKILL)).start()
             killed.append(True)
 
-    def children() -> list[int]:
-        return [int(p) for p in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()][1:]
+    def child_at_work() -> int:
+        return int(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()[1])
 
     work(name, settings=simulating(settings, "--seconds 8"), cores=2, on_event=kill_first_child)
     assert states(settings) == {"done": 2 * N_SITES}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from whiteline.cli.app import app
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from rich.console import Console
 
@@ -186,8 +186,9 @@ def _ask(folder: Path, answers: Answers, partitions: Mapping[str, Partition]) ->
             said = typer.prompt(f"{question} (not shown)", default="", show_default=False, hide_input=True) or suggested
         else:
             said = typer.prompt(question + listed, default="" if suggested is None else suggested)
-        kind = {"cores": int, "memory": int, "venv": Path, "work_dir": Path}.get(name, str)
-        answers = replace(answers, **{name: kind(said) if said != "" else None if name == "memory" else said})
+        kind: Callable[[str], Any] = {"cores": int, "memory": int, "venv": Path, "work_dir": Path}.get(name, str)
+        change: dict[str, Any] = {name: None if name == "memory" and said == "" else kind(said)}
+        answers = replace(answers, **change)
     return answers
 
 

@@ -13,10 +13,10 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, Final
 
-from fireworks import FWorker, LaunchPad
-from fireworks.queue.queue_adapter import QueueAdapterBase
-from fireworks.queue.queue_launcher import launch_rocket_to_queue
-from fireworks.utilities.fw_serializers import load_object_from_file
+from fireworks import FWorker, LaunchPad  # type: ignore[import-untyped]  # it comes without types
+from fireworks.queue.queue_adapter import QueueAdapterBase  # type: ignore[import-untyped]
+from fireworks.queue.queue_launcher import launch_rocket_to_queue  # type: ignore[import-untyped]
+from fireworks.utilities.fw_serializers import load_object_from_file  # type: ignore[import-untyped]
 from jobflow import Flow, JobStore
 from jobflow.managers.fireworks import flow_to_workflow
 from ruamel.yaml import YAML
@@ -101,7 +101,9 @@ class FireWorksTrial:
 
     def _launch(self, pad: LaunchPad, fw_id: int, folder: Path) -> str:
         with redirect_stdout(StringIO()) as said, warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # FireWorks uses what others have deprecated
+            # FireWorks uses what others have deprecated, and leaves the pipes from sbatch open.
+            warnings.simplefilter("ignore", FutureWarning)
+            warnings.simplefilter("ignore", ResourceWarning)
             reservation = launch_rocket_to_queue(
                 pad, self._fworker, self._adapter, str(folder), reserve=True, fw_id=fw_id, strm_lvl="ERROR"
             )
@@ -137,7 +139,7 @@ class FireWorksTrial:
             answer: dict[str, Any] = store.get_output(uuid, load=True)
             store.remove_docs({"uuid": uuid})
         finally:
-            store.close()
+            store.close()  # type: ignore[no-untyped-call]  # jobflow has no annotation there
         return answer
 
     def _read(self, name: str) -> dict[str, Any]:
