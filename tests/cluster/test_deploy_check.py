@@ -34,7 +34,7 @@ def deploy(slurm: Path, campaign_environment: CampaignEnvironment, monkeypatch: 
     def write(manager: ManagerKind = ManagerKind.NONE, **changes: str) -> Path:
         if manager is not ManagerKind.NONE:
             module = manager.value.replace("-", "_")
-            pytest.importorskip(module, reason=f"no {manager}: pip install 'whiteline[remote,fireworks]'")
+            pytest.importorskip(module, reason=f"no {manager}: pip install 'whiteline[remote]'")
         if manager is ManagerKind.FIREWORKS:
             from fireworks.utilities import fw_serializers  # type: ignore[import-untyped]  # it has none
 

@@ -29,7 +29,7 @@ _CORES: Final = 8
 _WALLTIME: Final = 12 * 3600.0  # s
 # What each manager's jobs start with, from the virtual environment.
 _PROGRAMS: Final = {ManagerKind.JOBFLOW_REMOTE: "jf", ManagerKind.FIREWORKS: "rlaunch", ManagerKind.NONE: "whiteline"}
-_EXTRAS: Final = {ManagerKind.JOBFLOW_REMOTE: "[remote]", ManagerKind.FIREWORKS: "[fireworks]", ManagerKind.NONE: ""}
+_EXTRAS: Final = {ManagerKind.JOBFLOW_REMOTE: "[remote]", ManagerKind.FIREWORKS: "[remote]", ManagerKind.NONE: ""}
 _OWN: Final = ("WHITELINE_DATABASE", "WHITELINE_RUN_DIRECTORY")
 
 

@@ -34,9 +34,9 @@ __all__ = ["check_deployment", "find_manager"]
 _SHOWN: Final = ("partition", "account", "ntasks", "cpus-per-task", "mem", "gres", "time")
 
 _TRIALS: Final = {
-    ManagerKind.JOBFLOW_REMOTE: ("jobflow_remote", "JobflowRemoteTrial", "remote"),
-    ManagerKind.FIREWORKS: ("fireworks", "FireWorksTrial", "fireworks"),
-    ManagerKind.NONE: ("slurm", "SlurmTrial", ""),
+    ManagerKind.JOBFLOW_REMOTE: ("jobflow_remote", "JobflowRemoteTrial"),
+    ManagerKind.FIREWORKS: ("fireworks", "FireWorksTrial"),
+    ManagerKind.NONE: ("slurm", "SlurmTrial"),
 }
 
 
@@ -185,12 +185,12 @@ class _Check:
 
     @cached_property
     def _trial(self) -> Trial:
-        module, name, extra = _TRIALS[self.chosen or find_manager(self.folder)]
+        module, name = _TRIALS[self.chosen or find_manager(self.folder)]
         try:
             trial = getattr(import_module(f"{__package__}.trials.{module}"), name)
         except ImportError as error:
             raise MissingDependencyError(
-                f"no {error.name} here: pip install 'whiteline[{extra}]' in this environment"
+                f"no {error.name} here: pip install 'whiteline[remote]' in this environment"
             ) from error
         if name == "JobflowRemoteTrial":
             made: Trial = trial(self.folder, self.worker)

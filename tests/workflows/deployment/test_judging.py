@@ -101,7 +101,7 @@ def test_what_does_not_work_is_told_and_raises_nothing(tmp_path: Path) -> None:
     ("said", "words"),
     [
         ("ModuleNotFoundError: No module named 'whiteline'", "lacks Whiteline"),
-        ("slurm_script: line 15: rlaunch: command not found", "whiteline[fireworks]"),
+        ("slurm_script: line 15: rlaunch: command not found", "whiteline[remote]"),
         ("submit.sh: line 9: jf: command not found", "whiteline[remote]"),
         ("/home/me/venv/bin/activate: No such file or directory", "do not see the virtual environment"),
         ("error: Invalid account or account/partition combination specified", "account"),

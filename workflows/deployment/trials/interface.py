@@ -28,7 +28,7 @@ _REMEDIES: Final = (
     ),
     (
         r"No module named '?fireworks|rlaunch: (command )?not found",
-        "the environment that activate.sh activates lacks FireWorks on the node: pip install 'whiteline[fireworks]'",
+        "the environment that activate.sh activates lacks FireWorks on the node: pip install 'whiteline[remote]'",
     ),
     (
         r"bin/activate: No such file",
