@@ -1,8 +1,8 @@
 // The user of Whiteline, made once, on the machine of the server, by an administrator:
 //
-//     mongosh "mongodb://admin@localhost:27017/admin?tls=true&tlsCAFile=/etc/mongodb/ca.pem" create-users.js
+//     mongosh --tls --tlsCAFile /etc/mongodb/ca.pem --tlsAllowInvalidHostnames --username admin create-users.js
 //
-// It asks for the password of the new user. The user may read and write three databases and nothing else: spectra and
+// It asks for the passwords of the new users. The first may read and write three databases and nothing else: spectra and
 // campaigns, the jobs of jobflow-remote, those of FireWorks.
 
 const password = passwordPrompt();

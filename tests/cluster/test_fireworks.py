@@ -28,7 +28,7 @@ def launchpad(
     campaign_environment: CampaignEnvironment, slurm: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Path]:
     """Return the file of an empty launchpad; beside it lie the files that `qlaunch` needs."""
-    from fireworks import LaunchPad
+    from fireworks import LaunchPad  # type: ignore[import-untyped]  # it comes without types
 
     folder, address = campaign_environment.folder, urlsplit(campaign_environment.database)
     place = {"host": f"mongodb://{address.netloc}", "name": f"{address.path[1:]}-fireworks"}

@@ -18,6 +18,7 @@ from tests.cluster.conftest import CampaignEnvironment
 from whiteline.database.queue import CampaignState, TaskState, open_queue
 from whiteline.errors import InputError, ParameterError, StoreError
 from whiteline.workflows.campaign.flows import ROLE_KEY
+from whiteline.workflows.campaign.managers.interface import Needs
 from whiteline.workflows.campaign.submission import cancel_manager_jobs, submit
 
 pytest.importorskip("jobflow_remote", reason='jobflow-remote is not installed: pip install "whiteline[remote]"')
@@ -114,7 +115,7 @@ def output(role: str) -> dict[str, Any]:
     try:
         found = list(store.query({f"metadata.{ROLE_KEY}": role}, sort={"completed_at": -1}, limit=1))
     finally:
-        store.close()
+        store.close()  # type: ignore[no-untyped-call]  # jobflow annotates only part
     return dict(found[0]["output"]) if found else {}
 
 
@@ -169,6 +170,19 @@ def test_a_worker_that_slurm_runs_again_goes_on(campaign_environment: CampaignEn
     wait_until(is_concluded)
     assert {task.state for task in tasks(name)} == {TaskState.DONE}
     assert n_runs_of_each_site() == [1] * 4
+
+
+def test_jobs_ask_for_what_the_campaign_wants_and_else_for_what_the_worker_has(project: Path) -> None:
+    from whiteline.workflows.campaign.managers.jobflow_remote import JobflowRemote
+
+    needs = Needs(cores=4, walltime=7200, memory=2000, training_worker="gpu", database="mongodb://somewhere/spectra")
+    found = JobflowRemote("cpu").configure(needs)
+    wide = {"partition": "main", "nodes": 1, "ntasks": 4, "time": "02:00:00", "mem": 2000}
+    assert found.worker == {"worker": "cpu", "resources": wide}
+    assert found.conclusion["resources"] == {**wide, "ntasks": 1, "time": "00:15:00", "mem": 900}
+    own = {"nodes": 1, "ntasks": 1, "partition": "gpu", "gres": "gpu:1", "time": "00:05:00"}
+    assert found.training == {"worker": "gpu", "resources": own}
+    assert found.notes == ()
 
 
 def test_bad_places_are_refused_with_the_nearest_name(

@@ -141,7 +141,7 @@ def _calculator(task: Task, settings: Settings, timeout: float | None) -> Calcul
     if timeout is not None and timeout < settings.timeout:
         settings = settings.model_copy(update={"timeout": timeout})
     calculator = restore_calculator(task.code, task.payload["values"], settings)
-    return calculator.with_cores(task.cores, task.memory or None)
+    return calculator.with_cores(task.cores)
 
 
 def _otherwise(task: Task, found: str) -> Mapping[str, Any]:

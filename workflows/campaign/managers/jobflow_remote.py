@@ -91,11 +91,6 @@ class JobflowRemote:
             )
             return tuple(sorted({*stopped, *(job.db_id for job in waiting)}, key=lambda db_id: (len(db_id), db_id)))
 
-    def is_runner_known(self) -> bool:
-        """Return whether a runner, without which nothing moves, has said that it is there."""
-        with self._controller() as controller:
-            return isinstance(controller.get_running_runner(), dict)
-
     def _known_worker(self, name: str) -> WorkerBase:
         workers: Mapping[str, WorkerBase] = self._settings.workers
         if name not in workers:
