@@ -76,6 +76,7 @@ class Submission:
 
     Attributes:
         where: Where it went.
+        is_new: Whether anything was handed over, or done here.
         ids: What the manager calls its jobs; those that were there already where nothing was added.
         n_workers: Workers that were added.
         notes: What a person should know.
@@ -85,6 +86,7 @@ class Submission:
     """
 
     where: Where
+    is_new: bool = False
     ids: tuple[str, ...] = ()
     n_workers: int = 0
     notes: tuple[str, ...] = ()
@@ -92,11 +94,6 @@ class Submission:
     report: WorkerReport | None = None
     dataset: dict[str, Any] | None = None
     model: dict[str, Any] | None = None
-
-    @property
-    def is_new(self) -> bool:
-        """Whether anything was handed over."""
-        return self.n_workers > 0 or self.report is not None
 
 
 def submit(
@@ -212,7 +209,9 @@ def _work_here(
     if found.verdict is Verdict.FINISHED and definition.dataset is not None:
         dataset = freeze_dataset(definition, settings)
         model = train_once(definition, dataset) if definition.training is not None else None
-    return Submission(where=Where(Place.LOCAL), report=report, conclusion=found, dataset=dataset, model=model)
+    return Submission(
+        where=Where(Place.LOCAL), is_new=True, report=report, conclusion=found, dataset=dataset, model=model
+    )
 
 
 def _hand_over(
@@ -260,7 +259,7 @@ def _hand_over(
     if not n_left and definition.dataset is None:
         return Submission(where=where, notes=(*notes, "all tasks are finished: nothing is left to do"))
     flow = maker.make_extra(n_workers) if live else maker.make(n_workers=n_workers, n_finished=n_finished)
-    return Submission(where=where, ids=manager.add(flow), n_workers=n_workers, notes=tuple(notes))
+    return Submission(where=where, is_new=True, ids=manager.add(flow), n_workers=n_workers, notes=tuple(notes))
 
 
 def _already(live: tuple[str, ...]) -> str:

@@ -139,7 +139,7 @@ def test_a_finished_campaign_still_makes_its_dataset(manager: FakeManager, setti
         fill_queue(queue, definition=f'{DEFINITION}[dataset]\nname = "cu-k"\n')
         finish_tasks(queue, 4)
     done = send(settings)
-    assert (done.n_workers, roles(manager.added[0])) == (0, ["conclusion"])
+    assert (done.is_new, done.n_workers, roles(manager.added[0])) == (True, 0, ["conclusion"])
 
 
 def test_other_workers_than_those_of_the_file_may_be_asked_for(
