@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import report_campaigns as campaigns
 import report_models as models
 from results_files import ROOT, load
 
@@ -270,7 +271,9 @@ DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"reference": reference, "presets": presets, "overhead": overhead, "store": store},
     "docs/convergence.md": {"series": series, "costs": costs},
     "docs/database.md": {"ingested": ingested, "million": million, "search": search, "server": server},
+    "docs/decisions/0016-a-campaign-is-a-queue-of-tasks.md": {"managers": campaigns.managers},
     "docs/evaluation.md": {"bands": models.bands},
+    "docs/failures.md": {"repairs": campaigns.repairs},
     "docs/features.md": {"featurisation": models.featurisation},
     "docs/model-accuracy.md": {
         "accuracy": models.accuracy,
@@ -282,6 +285,7 @@ DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
         "prediction_speed": models.prediction_speed,
         "training_speed": models.training_speed,
     },
+    "docs/scale.md": {"chain": campaigns.chain, "million_sites": campaigns.million_sites},
     "docs/training-data.md": {"splits": models.splits},
     "docs/training.md": {"domain": models.domain},
     "docs/engines.md": {"examples": examples, "writing": writing, "published": published},

@@ -180,9 +180,10 @@ def describe_end(process: GuardedProcess, code: int, log: Path) -> str:
         return f"stopped after {process.timeout:g} s: raise WHITELINE_TIMEOUT"
     if code == 0:
         return ""
-    # Perl's and other programs' own 255 is no signal.
-    is_signal = code - 128 in {number.value for number in signal.Signals}
-    how = f"killed by signal {code - 128}" if is_signal else f"exit status {code}"
+    # The guard tells of a signal as a shell does, and may be killed itself; other programs' own 255 is no signal.
+    number = -code if code < 0 else code - 128
+    is_signal = number in {known.value for known in signal.Signals}
+    how = f"killed by signal {number}" if is_signal else f"exit status {code}"
     return f"{how} [{last_words(log)}]"
 
 

@@ -62,7 +62,10 @@ class CampaignQueue(Protocol):
         ...
 
     def add_campaign(self, campaign: Campaign) -> Campaign:
-        """Store a campaign and return what is stored; one of the same name and definition stays as it is.
+        """Store a campaign and return what is stored.
+
+        One of the same name and definition keeps its state; its text, in which comments and what is asked of a
+        manager may have changed, becomes the new one.
 
         Raises:
             InputError: There is one of this name with another definition.

@@ -137,9 +137,11 @@ class MongoQueue:
         return (before + time.monotonic()) / 2.0, said.replace(tzinfo=UTC).timestamp()
 
     def add_campaign(self, campaign: Campaign) -> Campaign:
-        """Store a campaign and return what is stored; one of the same name and definition stays as it is."""
+        """Store a campaign and return what is stored; one of the same name and definition takes over the text."""
         row = {"_id": campaign.name, **pack_campaign(campaign)}
         self._patiently(insert_new, journaled(self._campaigns), row)
+        same = {"_id": campaign.name, "definition_id": row["definition_id"]}
+        self._patiently(self._campaigns.update_one, same, {"$set": {"definition": row["definition"]}})
         stored = self.campaign(campaign.name)
         if stored.definition_id != campaign.definition_id:
             raise other_definition(campaign.name, self._address)

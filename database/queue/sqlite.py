@@ -102,12 +102,16 @@ class SQLiteQueue:
         return time.time()
 
     def add_campaign(self, campaign: Campaign) -> Campaign:
-        """Store a campaign and return what is stored; one of the same name and definition stays as it is."""
+        """Store a campaign and return what is stored; one of the same name and definition takes over the text."""
         values = pack_campaign(campaign)
         with self._transaction() as connection:
             marks = ", ".join(f":{name}" for name in CAMPAIGN_COLUMNS)
             sql = f"INSERT OR IGNORE INTO campaigns ({', '.join(CAMPAIGN_COLUMNS)}) VALUES ({marks})"  # noqa: S608
             connection.execute(sql, values)
+            connection.execute(
+                "UPDATE campaigns SET definition = :definition WHERE name = :name AND definition_id = :definition_id",
+                values,
+            )
         stored = self.campaign(campaign.name)
         if stored.definition_id != campaign.definition_id:
             raise other_definition(campaign.name, self.address)

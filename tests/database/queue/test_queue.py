@@ -62,10 +62,11 @@ def test_a_campaign_comes_back_as_it_was_stored(empty: CampaignQueue) -> None:
     assert empty.campaigns() == [campaign]
 
 
-def test_a_campaign_of_the_same_definition_stays_as_it_is(queue: CampaignQueue) -> None:
+def test_a_campaign_of_the_same_definition_keeps_its_state_and_takes_over_the_text(queue: CampaignQueue) -> None:
     queue.set_state("oxides", CampaignState.PAUSED, note="the disk is full")
-    again = queue.add_campaign(campaign_of(created_at=99.0))
+    again = queue.add_campaign(campaign_of(created_at=99.0, definition="# other [workers]"))
     assert (again.state, again.note, again.created_at) == (CampaignState.PAUSED, "the disk is full", 1.0)
+    assert again.definition == queue.campaign("oxides").definition == "# other [workers]"
 
 
 def test_a_name_is_not_given_to_another_definition(queue: CampaignQueue) -> None:
