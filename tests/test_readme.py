@@ -15,10 +15,13 @@ DOCUMENTS = (
     "README.md",
     "docs/convergence.md",
     "docs/database.md",
+    "docs/decisions/0016-a-campaign-is-a-queue-of-tasks.md",
     "docs/engines.md",
     "docs/evaluation.md",
+    "docs/failures.md",
     "docs/features.md",
     "docs/model-accuracy.md",
+    "docs/scale.md",
     "docs/training-data.md",
     "docs/training.md",
 )
