@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import threading
 import warnings
@@ -11,7 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from multiprocessing.queues import SimpleQueue
 from typing import Any
 
@@ -20,6 +19,7 @@ from maggma.stores import MemoryStore
 from monty.json import MontyDecoder, MontyEncoder
 
 from whiteline.errors import CalculationError
+from whiteline.parent import leave_with_parent
 from whiteline.progress import Progress, watch
 
 __all__ = ["run_flow"]
@@ -125,14 +125,7 @@ def _start_worker(queue: SimpleQueue[Progress | None]) -> None:
     global _progress_queue  # a pool hands things to its workers only here
     _progress_queue = queue
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_exit_with_parent, daemon=True).start()
-
-
-def _exit_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    leave_with_parent()
 
 
 def _run_root(text: str) -> list[dict[str, Any]]:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from typing import TypeAlias
 
 from whiteline.errors import CalculationError, InputError, ParameterError
 from whiteline.models.features.cache import FeatureCache
 from whiteline.models.features.encoder import Encoder, SiteFeatures
+from whiteline.parent import leave_with_parent
 from whiteline.structures import NamedStructure
 
 __all__ = ["Featurisation", "featurise"]
@@ -136,16 +135,9 @@ def _start_worker(encoder: Encoder) -> None:
     global _encoder  # a pool hands things to its workers only here
     _encoder = encoder
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    leave_with_parent()
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
-
-
-def _exit_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _encode_here(task: _Task) -> list[_Answer]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import threading
 from collections.abc import Mapping
-from multiprocessing import parent_process
 from typing import Any
 
 from whiteline.database.queue import Finish, Task
+from whiteline.parent import leave_with_parent
 from whiteline.settings import Settings
 
 __all__ = ["prepare_child", "run_in_child"]
@@ -19,7 +17,7 @@ def prepare_child() -> None:
     """Prepare a process: signals are the worker's business, and without a worker there is nothing to do."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL)
-    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    leave_with_parent()
     # What every task needs, loaded before the first is claimed.
     import whiteline.workflows.campaign.execution  # noqa: F401
 
@@ -31,10 +29,3 @@ def run_in_child(
     from whiteline.workflows.campaign.execution import run_task
 
     return run_task(task, contents.__getitem__, Settings(**settings), timeout=timeout)
-
-
-def _exit_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
