@@ -99,7 +99,7 @@ def test_what_a_manager_took_is_told(whiteline: Command, half: Path, monkeypatch
 
     def take(name: str, where: Where, **given: Any) -> Submission:
         asked.update(given)
-        return Submission(where=where, ids=("11", "12"), n_workers=3, notes=("workers see the store",))
+        return Submission(where=where, ids=("11", "12"), n_workers=3, is_new=True, notes=("workers see the store",))
 
     monkeypatch.setattr("whiteline.cli.campaign_submission.submit", take)
     answer = whiteline("campaign", "submit", NAME, "--where", "jobflow-remote:cpu", "--workers", "3", "--project", "p")

@@ -77,7 +77,10 @@ def _print_parameters(console: Any, codes: tuple[str, ...], name: str) -> None:
     for code in known:
         console.print(f"{code} {name}", style="bold", end="")
         console.print(f"  {describe_preset(code, name)}", soft_wrap=True)
-        values: Mapping[str, Any] = make_calculator(code, preset=name, settings=settings).parameters_dict
+        parameters = make_calculator(code, preset=name, settings=settings).parameters
+        # What came later than the first stored calculations is no part of what is stored while it has its default.
+        unset = {field: getattr(parameters, field) for field in type(parameters).model_fields}
+        values: Mapping[str, Any] = {**unset, **parameters.model_dump(mode="json")}
         given = load_preset(code, name)
         table = make_table("parameter", "value", "from", wrapped=("value",))
         for parameter, value in values.items():
