@@ -169,7 +169,8 @@ def test_what_was_half_written_when_it_was_killed_is_not_gone_on_from(tmp_path: 
 def test_a_run_in_parts_is_a_run_in_one_piece(tmp_path: Path, carbon: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """pw.x is stopped between two k points of a step, xspectra.x behind a k point; both go on."""
     hard = {"cell": "image_distance", "supercell_distance": 3.5, "mixing_beta": 0.1, "ecutwfc": 40.0, "xgamma": 0.8}
-    calculator = make(carbon, **hard, scf_kpoints_length=12.0, conv_thr=1e-9)
+    # Whether the highest occupied level itself is cut out hangs on its last digit, which the two need not share.
+    calculator = make(carbon, **hard, scf_kpoints_length=12.0, conv_thr=1e-9, cut_occ_states=False)
     whole = write(tmp_path / "whole", calculator)
     seconds = calculator.run(whole, on_stage=lambda _: None).timings["density (SCF)"]
     parts, steps = tmp_path / "parts", ""

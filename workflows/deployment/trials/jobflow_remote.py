@@ -190,8 +190,20 @@ def _projects(folder: Path) -> Iterator[None]:
 
 def _make_runner(project: str) -> Runner:
     """Return a runner that writes its log into a file only."""
-    with redirect_stdout(StringIO()):
+    with redirect_stdout(StringIO()), _loggers_kept():
         return Runner(project_name=project, log_level=LogLevel.ERROR)
+
+
+@contextmanager
+def _loggers_kept() -> Iterator[None]:
+    """Let loggers stay as they are where jobflow-remote configures its own and silences all others."""
+    loggers = [each for each in logging.Logger.manager.loggerDict.values() if isinstance(each, logging.Logger)]
+    before = {each: each.disabled for each in loggers}
+    try:
+        yield
+    finally:
+        for each, is_disabled in before.items():
+            each.disabled = is_disabled
 
 
 def _what_failed(info: JobInfo) -> str:
