@@ -8,6 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from tests.cluster.campaigns import ask_slurm
 from tests.servers import OneNodeSlurm
 
 
@@ -33,9 +34,12 @@ def test_the_gpu_partition_gives_a_gpu_by_name(slurm: Path, tmp_path: Path) -> N
 
 def test_a_job_outlives_the_death_of_the_daemons(slurm: Path, slurm_daemons: OneNodeSlurm, tmp_path: Path) -> None:
     log, go = tmp_path / "log", tmp_path / "go"
-    submit(f"echo begin; until [ -e {go} ]; do sleep 0.1; done; echo end", f"--output={log}")
+    job = submit(f"echo begin; until [ -e {go} ]; do sleep 0.1; done; echo end", f"--output={log}")
     wait_for_text(log, "begin")
-    wait_for_saved_jobs(slurm, since=log.stat().st_mtime)
+    began = time.time()
+    # A change that the controller saves: it may have saved the start of the job already, and would wait for another.
+    ask_slurm("scontrol", "update", f"JobId={job}", "Comment=saved")
+    wait_for_saved_jobs(slurm, since=began)
     for daemon in ("slurmctld", "slurmd"):
         os.kill(slurm_daemons.pid(daemon), signal.SIGKILL)
     slurm_daemons.run("start")
