@@ -25,6 +25,7 @@ __all__ = [
     "check_structure",
     "element_symbol",
     "is_structure_file",
+    "list_structure_files",
     "read_structure",
     "read_structures",
     "species_labels",
@@ -207,6 +208,17 @@ def _expand(source: str) -> Iterator[NamedStructure]:
 def is_structure_file(path: Path) -> bool:
     """Return whether a file is one that `read_structures` reads by its name, so that a folder can be listed."""
     return path.is_file() and (path.suffix.lower() in _READABLE or path.name.startswith(_VASP_NAMES))
+
+
+def list_structure_files(source: str) -> list[str]:
+    """Return the structure files of a folder or a glob, each a source by itself; anything else as it is."""
+    path = Path(source)
+    if path.is_dir():
+        return [str(each) for each in sorted(path.iterdir()) if is_structure_file(each)] or [source]
+    if has_magic(source) and not path.exists():
+        # Path.glob takes no absolute pattern.
+        return sorted(p for p in glob(source, recursive=True) if Path(p).is_file()) or [source]  # noqa: PTH207
+    return [source]
 
 
 def _read_file(path: Path, *, key: str | None = None) -> Iterator[NamedStructure]:

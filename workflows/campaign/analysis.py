@@ -17,9 +17,10 @@ from whiteline.edges import Edge, edge_energy
 from whiteline.errors import ParameterError
 from whiteline.settings import Settings
 from whiteline.structures import NamedStructure, element_symbol
+from whiteline.workflows.campaign.contents import pack_structure
 from whiteline.workflows.campaign.definition import CampaignDefinition
 from whiteline.workflows.campaign.requests import EVERY_ELEMENT, SpectraRequest, WorkersRequest
-from whiteline.workflows.campaign.structures import StructureUnit, pack_structure, read_unit
+from whiteline.workflows.campaign.structures import StructureUnit, read_unit
 from whiteline.workflows.convergence import certificate_id
 from whiteline.workflows.jobs import material_id, site_calculation_id
 from whiteline.workflows.plan import SITE_ERRORS, Problem

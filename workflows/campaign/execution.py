@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from jobflow import Flow
-from pymatgen.core import Structure
 
 from whiteline.absorber import Absorber, find_absorbers
 from whiteline.calculators.interface import Calculator
@@ -21,6 +18,7 @@ from whiteline.edges import Edge
 from whiteline.errors import InputError, MissingDependencyError
 from whiteline.settings import Settings
 from whiteline.status import Status
+from whiteline.workflows.campaign.contents import unpack_structure
 from whiteline.workflows.convergence import ConvergenceMaker, certificate_id
 from whiteline.workflows.engines import restore_calculator
 from whiteline.workflows.flows import SiteSpectrumMaker
@@ -28,7 +26,7 @@ from whiteline.workflows.jobs import average_sites, compute_site, material_id, s
 from whiteline.workflows.local import run_flow
 from whiteline.workflows.workspace import Workspace
 
-__all__ = ["read_structure_content", "run_task"]
+__all__ = ["run_task"]
 
 Contents = Callable[[str], bytes]
 
@@ -56,11 +54,6 @@ def run_task(task: Task, contents: Contents, settings: Settings, *, timeout: flo
     else:
         finish = _finish(output)
     return replace(finish, seconds=time.monotonic() - started)
-
-
-def read_structure_content(content: bytes) -> Structure:
-    """Return the structure that a content of the queue holds."""
-    return Structure.from_dict(json.loads(gzip.decompress(content)))
 
 
 def _finish(output: Mapping[str, Any]) -> Finish:
@@ -112,7 +105,7 @@ def _average(
     task: Task, contents: Contents, settings: Settings, workspace: Workspace, timeout: float | None
 ) -> Mapping[str, Any]:
     payload = task.payload
-    structure = read_structure_content(contents(payload["structure"]))
+    structure = unpack_structure(contents(payload["structure"]))
     absorber = find_absorbers(structure, payload["absorber"], Edge(payload["edge"]))[0]
     # An average of other sites would have another id, so that what was there when these were asked for is the same.
     sites = [{**site, "is_from_store": True} for site in payload["sites"]]
@@ -133,7 +126,7 @@ def _plain(job: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
 
 
 def _absorber(payload: Mapping[str, Any], contents: Contents) -> Absorber:
-    structure = read_structure_content(contents(payload["structure"]))
+    structure = unpack_structure(contents(payload["structure"]))
     return Absorber(structure, payload["site_index"], Edge(payload["edge"]), multiplicity=payload["multiplicity"])
 
 

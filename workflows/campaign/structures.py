@@ -1,42 +1,30 @@
-"""The crystals of a campaign, from files and from the store, and how the queue keeps them."""
+"""The crystals of a campaign, from files and from the store."""
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import json
 from collections.abc import Callable, Iterator
-from glob import glob, has_magic
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from monty.json import MontyEncoder
 from pymatgen.core import Structure
 
 from whiteline.database.store import SpectrumStore, UnknownIdError
 from whiteline.errors import StructureError
-from whiteline.structures import NamedStructure, check_structure, is_structure_file
+from whiteline.structures import NamedStructure, check_structure, list_structure_files
 from whiteline.workflows.campaign.requests import StructureRequest
 from whiteline.workflows.learning.reading import Unpredicted, read_each
 from whiteline.workflows.plan import Problem
 
-__all__ = ["StructureUnit", "count_units", "list_units", "pack_structure", "read_unit"]
+__all__ = ["StructureUnit", "count_units", "list_units", "read_unit"]
 
 # What one process analyses at a time: a file to read, or a crystal that was read out of something larger.
 StructureUnit: TypeAlias = "str | NamedStructure"
 
 
-def pack_structure(structure: Structure) -> tuple[str, bytes]:
-    """Return key and content under which the queue keeps a structure: the same bytes for the same numbers."""
-    text = json.dumps(structure.as_dict(), cls=MontyEncoder, sort_keys=True, separators=(",", ":"))
-    content = gzip.compress(text.encode(), mtime=0)
-    return f"structure:{hashlib.sha1(content, usedforsecurity=False).hexdigest()}", content
-
-
 def count_units(request: StructureRequest, store: SpectrumStore) -> int:
     """Return about how many units there will be: collections and stored spectra may hold more or fewer."""
     query = request.stored()
-    n_files = sum(len(_files_of(path)) for path in request.paths)
+    n_files = sum(len(list_structure_files(path)) for path in request.paths)
     return n_files + len(request.ids) + (0 if query is None else store.count(query))
 
 
@@ -50,7 +38,7 @@ def list_units(
         store: Where those of ids and queries are.
         on_bad: Told of each that cannot be used.
     """
-    for source in (file for path in request.paths for file in _files_of(path)):
+    for source in (file for path in request.paths for file in list_structure_files(path)):
         if Path(source).suffix.lower() == ".json":
             yield from read_unit(source, on_bad=on_bad)
         else:
@@ -84,17 +72,6 @@ def read_unit(unit: StructureUnit, *, on_bad: Callable[[Problem], None]) -> Iter
         on_bad(Problem(found.source, found.reason))
 
     yield from read_each([unit], on_bad=explain)
-
-
-def _files_of(source: str) -> list[str]:
-    """Return the files of a folder or pattern, so that several processes can read them; anything else as it is."""
-    path = Path(source)
-    if path.is_dir():
-        return [str(each) for each in sorted(path.iterdir()) if is_structure_file(each)] or [source]
-    if has_magic(source) and not path.exists():
-        # Path.glob takes no absolute pattern.
-        return sorted(p for p in glob(source, recursive=True) if Path(p).is_file()) or [source]  # noqa: PTH207
-    return [source]
 
 
 def _stored_ids(request: StructureRequest, store: SpectrumStore) -> Iterator[str]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from glob import glob, has_magic
 from pathlib import Path
 from typing import Any
 
 from pymatgen.core import Structure
 
 from whiteline.errors import WhitelineError
-from whiteline.structures import NamedStructure, check_structure, is_structure_file, read_structures
+from whiteline.structures import NamedStructure, check_structure, list_structure_files, read_structures
 
 __all__ = ["Unpredicted", "read_each"]
 
@@ -35,7 +34,7 @@ def read_each(
         sources: What `read_structures` takes.
         on_bad: Told of each that cannot be read.
     """
-    for source in (each for given in sources for each in _files_of(given)):
+    for source in (each for given in sources for each in list_structure_files(given)):
         try:
             members = _members(Path(source))
             if members is None:
@@ -53,17 +52,6 @@ def read_each(
                 on_bad(Unpredicted(key, place, str(error) if isinstance(error, WhitelineError) else _not_one(error)))
                 continue
             yield NamedStructure(structure, f"{Path(source).stem}-{key}" if key.isdigit() else key, place)
-
-
-def _files_of(source: str) -> list[str]:
-    """Return the structure files of a folder or a glob, each by itself; anything else as it is."""
-    path = Path(source)
-    if path.is_dir():
-        return [str(each) for each in sorted(path.iterdir()) if is_structure_file(each)] or [source]
-    if has_magic(source) and not path.exists():
-        # Path.glob takes no absolute pattern.
-        return sorted(p for p in glob(source, recursive=True) if Path(p).is_file()) or [source]  # noqa: PTH207
-    return [source]
 
 
 def _members(path: Path) -> dict[str, Any] | None:

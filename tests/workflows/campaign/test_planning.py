@@ -14,8 +14,8 @@ from whiteline.errors import InputError, ParameterError, StructureError
 from whiteline.settings import Settings
 from whiteline.status import Status
 from whiteline.workflows.campaign import sorting
+from whiteline.workflows.campaign.contents import unpack_structure
 from whiteline.workflows.campaign.definition import parse_definition
-from whiteline.workflows.campaign.execution import read_structure_content
 from whiteline.workflows.campaign.planning import CreatedCampaign, create_campaign, plan_campaign
 from whiteline.workflows.engines import restore_calculator
 from whiteline.workflows.jobs import material_id, site_calculation_id
@@ -75,7 +75,7 @@ def test_the_id_of_a_task_follows_from_its_payload(folder: Path, settings: Setti
     create(folder, settings)
     for task in by_kind(tasks_of(queue), TaskKind.SITE):
         payload = task.payload
-        structure = read_structure_content(queue.content(payload["structure"]))
+        structure = unpack_structure(queue.content(payload["structure"]))
         absorber = Absorber(
             structure, payload["site_index"], Edge(payload["edge"]), multiplicity=payload["multiplicity"]
         )
