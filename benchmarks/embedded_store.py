@@ -78,9 +78,8 @@ def make_documents(
     """Yield site documents, each with its record; three sites share a structure."""
     record = ProvenanceRecord(
         activity="feff-site",
-        inputs={"feff.inp": "0" * 40},
-        outputs={"xmu.dat": "1" * 40},
-        parents=(),
+        used={"input": {"feff.inp": "0" * 40}},
+        generated={"output": {"xmu.dat": "1" * 40}},
         code="feff",
         code_version="10.0.1",
         parameters={"fms_radius": 6.0},

@@ -251,9 +251,8 @@ def _make_record() -> ProvenanceRecord:
     started_at = "2026-01-01T00:00:00.000+00:00"
     record = ProvenanceRecord(
         activity="feff-site",
-        inputs={"feff.inp": "0" * 40},
-        outputs={},
-        parents=(),
+        used={"input": {"feff.inp": "0" * 40}},
+        generated={},
         code="feff",
         code_version="9.6.4",
         parameters={"fms_radius": 6.0},

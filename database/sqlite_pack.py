@@ -17,6 +17,7 @@ from whiteline.database.documents import SPECTRUM_SCHEMA_VERSION, SpectrumDocume
 from whiteline.database.rows import PLAIN_COLUMNS, SpectrumArrays, compress, content_hash, pack_arrays, pack_structure
 from whiteline.database.store import Item
 from whiteline.provenance import ProvenanceRecord
+from whiteline.provenance.record import OWN_FIELDS, record_id
 from whiteline.spectrum import Spectrum
 
 __all__ = ["EXTENT_COLUMNS", "PackedItem", "Shared", "pack", "split_details", "split_record"]
@@ -24,14 +25,15 @@ __all__ = ["EXTENT_COLUMNS", "PackedItem", "Shared", "pack", "split_details", "s
 EXTENT_COLUMNS = ("n_points", "energy_min", "energy_max")
 # What differs from spectrum to spectrum; every other field is shared.
 _OWN_OF_SPECTRUM = ("scale", "volume", "reference_energy", "shift")
-_OWN_OF_RECORD = ("inputs", "outputs", "parents", "timings", "ended_at")
+# Records of schema version 1 had the first three.
+_OWN_OF_RECORD = ("inputs", "outputs", "parents", *OWN_FIELDS)
 _COLUMNS_OF_RECORD = ("id", "started_at")
 _ARRAYS = ("energy", "components")
 _shared_of_spectrum = attrgetter(
     *(f.name for f in fields(Spectrum) if f.name not in (*_OWN_OF_SPECTRUM, *_ARRAYS) and f.init)
 )
 _shared_of_record = attrgetter(
-    *(f.name for f in fields(ProvenanceRecord) if f.name not in (*_OWN_OF_RECORD, *_COLUMNS_OF_RECORD))
+    *(f.name for f in fields(ProvenanceRecord) if f.name not in (*OWN_FIELDS, "started_at", "given_id"))
 )
 _K = TypeVar("_K")
 _V = TypeVar("_V")
@@ -121,6 +123,7 @@ class _Packer:
         }
         if spectrum is not None:
             own["spectrum"] = {name: getattr(spectrum, name) for name in _OWN_OF_SPECTRUM}
+        context = None if record is None else self._context(document.id, record)
         return PackedItem(
             id=document.id,
             elements=document.elements,
@@ -142,16 +145,14 @@ class _Packer:
                 lambda: _pack_description(document),
             ),
             arrays=arrays,
-            record=None if record is None else _pack_record(document.id, record),
-            context=None
-            if record is None
-            else _once(
-                self._contexts,
-                tuple(map(id, _shared_of_record(record))),
-                lambda: _pack_context(document.id, record),
-            ),
+            record=None if context is None or record is None else _pack_record(document.id, record, context),
+            context=context,
             files=pack_files(files, spectrum_id=document.id) if files else (),
         )
+
+    def _context(self, spectrum_id: str, record: ProvenanceRecord) -> Shared:
+        key = tuple(map(id, _shared_of_record(record)))
+        return _once(self._contexts, key, lambda: _pack_context(spectrum_id, record))
 
     def _described(self, spectrum: Spectrum) -> tuple[Any, ...]:
         # 1 and 1.0, or 0.0 and -0.0, are equal to Python and not as JSON, hence the text.
@@ -210,18 +211,14 @@ def _pack_description(document: SpectrumDocument) -> Shared:
 
 
 def _pack_context(spectrum_id: str, record: ProvenanceRecord) -> Shared:
-    return _share(json_text(split_record(record.to_dict())[0], what=_record_of(spectrum_id)))
+    return _share(json_text(record.parts()[1], what=_record_of(spectrum_id)))
 
 
-def _pack_record(spectrum_id: str, record: ProvenanceRecord) -> tuple[str, str, str]:
-    own = {
-        "inputs": dict(record.inputs),
-        "outputs": dict(record.outputs),
-        "parents": list(record.parents),
-        "timings": dict(record.timings),
-        "ended_at": record.ended_at,
-    }
-    return record.id, record.started_at, json_text(own, what=_record_of(spectrum_id))
+def _pack_record(spectrum_id: str, record: ProvenanceRecord, context: Shared) -> tuple[str, str, str]:
+    own = json_text(record.parts()[0], what=_record_of(spectrum_id))
+    # Not `record.id`, which would write both texts anew for each of many records.
+    identity = record.given_id or record_id(record.started_at, own, str(context.content))
+    return identity, record.started_at, own
 
 
 def _record_of(spectrum_id: str) -> str:

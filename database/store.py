@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from whiteline.database.blobs import StoredFile
     from whiteline.database.curves import CurveBlock
     from whiteline.database.documents import SpectrumDocument
+    from whiteline.database.linked import LinkedRecord, Mark, RecordCondition
     from whiteline.database.query import SpectrumQuery
     from whiteline.provenance import ProvenanceRecord
 
@@ -267,6 +268,55 @@ class SpectrumStore(Protocol):
 
     def records(self, spectrum_id: str) -> list[ProvenanceRecord]:
         """Return how a spectrum came about, the job that started first at the front."""
+        ...
+
+    def put_activity(self, record: ProvenanceRecord, members: Iterable[str] = ()) -> None:
+        """Add the record of a job that made something other than a spectrum: a dataset, a model, a figure, a file.
+
+        Args:
+            record: What the job used and made; the same record is stored once.
+            members: Ids of stored spectra that it used beside those that it names, as many as there are; those that
+                are not stored are left out.
+
+        Raises:
+            StoreError: The store cannot be written; nothing of the record was stored.
+        """
+        ...
+
+    def activities(self) -> Iterator[ProvenanceRecord]:
+        """Stream the records of jobs that made no spectrum, those that started first at the front."""
+        ...
+
+    def members(self, record_id: str) -> list[str]:
+        """Return the ids of the members that were given with such a record and are still stored, in their order."""
+        ...
+
+    def linked(self, ids: Sequence[str]) -> list[LinkedRecord]:
+        """Return every record that used or made one of these things, or has one as a member; each once, oldest first.
+
+        Args:
+            ids: Content hashes, checksums (`sha256:…`) and stored ids, whole.
+        """
+        ...
+
+    def linked_ids(self, prefix: str, limit: int = 10) -> list[str]:
+        """Return ids of things that records name and that begin so, in their order; `sha256:` may be left out."""
+        ...
+
+    def find_records(self, condition: RecordCondition) -> Iterator[LinkedRecord]:
+        """Stream the records that meet a condition, of spectra and of other jobs."""
+        ...
+
+    def mark(self, ids: Sequence[str], reason: str) -> int:
+        """Mark things as suspect, whether or not they are stored here; return how many were not yet for this reason."""
+        ...
+
+    def unmark(self, ids: Sequence[str]) -> int:
+        """Take the marks of things away; return how many had one."""
+        ...
+
+    def marks(self, ids: Sequence[str] | None = None) -> dict[str, Mark]:
+        """Return the marks of these things, or all there are, by id."""
         ...
 
     def delete(self, spectrum_id: str) -> None:

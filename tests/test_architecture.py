@@ -9,7 +9,12 @@ ROOT = Path(__file__).parents[1]
 MIDDLE = ("calculators", "models", "database")
 ABOVE = ("workflows", "cli")
 # The door names what lies behind it; it loads nothing before it is asked to.
-VOCABULARY = sorted(path for path in (ROOT / "whiteline").glob("*.py") if path.name != "__init__.py")
+VOCABULARY = sorted(
+    path
+    for folder in ("whiteline", "whiteline/provenance")
+    for path in (ROOT / folder).glob("*.py")
+    if path != ROOT / "whiteline" / "__init__.py"
+)
 
 
 def imported_subpackages(path: Path) -> set[str]:

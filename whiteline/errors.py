@@ -6,6 +6,7 @@
     │   ├── ParameterError                  a parameter, a name or a setting
     │   └── UnitError                       a conversion that lacks what it needs
     ├── ParseError(ValueError)              an output file is not what its code writes
+    │   └── LineageCycleError               records say that something came from itself
     ├── CalculationError(RuntimeError)      a code did not finish; names code, stage and log
     ├── MissingDependencyError(ImportError) an optional package, executable or key is absent
     └── StoreError(OSError)                 the database cannot be read or written
@@ -25,6 +26,7 @@ __all__ = [
     "CalculationError",
     "CorruptStoreError",
     "InputError",
+    "LineageCycleError",
     "MissingDependencyError",
     "ParameterError",
     "ParseError",
@@ -59,6 +61,10 @@ class UnitError(InputError):
 
 class ParseError(WhitelineError, ValueError):
     """An output file is not what its code writes: truncated, of another code, or damaged."""
+
+
+class LineageCycleError(ParseError):
+    """Records say that something came from itself: they were edited."""
 
 
 class CalculationError(WhitelineError, RuntimeError):

@@ -10,7 +10,7 @@ from whiteline.absorber import Absorber
 from whiteline.calculators.interface import Calculator, Outcome
 from whiteline.convergence import Climb, Comparison, Measurement, Plan, Point, Series, Verdict
 from whiteline.database.documents import SpectrumDocument
-from whiteline.provenance import ProvenanceRecord, library_versions, utc_now
+from whiteline.provenance import Kind, ProvenanceRecord, library_versions, utc_now
 from whiteline.status import Check, Status
 from whiteline.workflows.jobs import site_document
 
@@ -116,9 +116,12 @@ def certificate_record(
     ]
     return ProvenanceRecord(
         activity=ACTIVITY,
-        inputs={"structure": document.structure_id, "site": document.site_id},
-        outputs={"spectrum": document.id},
-        parents=tuple(str(point["id"]) for point in points),
+        used={
+            Kind.STRUCTURE: {"structure": document.structure_id},
+            Kind.SITE: {"site": document.site_id},
+            Kind.SPECTRUM: {str(point["words"]): str(point["id"]) for point in points},
+        },
+        generated={Kind.SPECTRUM: {"spectrum": document.id}},
         code="whiteline",
         code_version=library_versions()["whiteline"],
         parameters={

@@ -20,7 +20,7 @@ from whiteline.database.store import SpectrumStore
 from whiteline.errors import InputError
 from whiteline.fingerprint import calculation_id, content_hash
 from whiteline.progress import Progress, report
-from whiteline.provenance import ProvenanceRecord, content_checksum, library_versions, utc_now
+from whiteline.provenance import Kind, ProvenanceRecord, content_checksum, library_versions, utc_now
 from whiteline.status import Check, Status
 from whiteline.workflows.kept_files import LARGEST_KEPT, may_be_kept
 from whiteline.workflows.repairing import Calculation, calculate
@@ -171,13 +171,12 @@ def _site_record(
     chosen = calculation.chosen
     return ProvenanceRecord(
         activity=f"{document.code}-site",
-        inputs={
-            "structure": document.structure_id,
-            "site": document.site_id,
-            **{name: content_checksum(text.encode()) for name, text in chosen.inputs.items()},
+        used={
+            Kind.STRUCTURE: {"structure": document.structure_id},
+            Kind.SITE: {"site": document.site_id},
+            Kind.INPUT: {name: content_checksum(text.encode()) for name, text in chosen.inputs.items()},
         },
-        outputs={"spectrum": document.id, **chosen.checksums},
-        parents=(),
+        generated={Kind.SPECTRUM: {"spectrum": document.id}, Kind.OUTPUT: dict(chosen.checksums)},
         code=document.code,
         code_version=document.code_version,
         parameters=document.parameters if chosen.repair is None else chosen.calculator.identity(absorber),
@@ -250,12 +249,11 @@ def average_sites(
         )
         record = ProvenanceRecord(
             activity="material-average",
-            inputs={
-                "structure": document.structure_id,
-                **{f"site {s['site_index']}": s["id"] for s in sites},
+            used={
+                Kind.STRUCTURE: {"structure": document.structure_id},
+                Kind.SPECTRUM: {f"site {site['site_index']}": site["id"] for site in sites},
             },
-            outputs={"spectrum": identity},
-            parents=parents,
+            generated={Kind.SPECTRUM: {"spectrum": identity}},
             code="whiteline",
             code_version=library_versions()["whiteline"],
             parameters={"weights": {s["id"]: s["multiplicity"] for s in sites}},

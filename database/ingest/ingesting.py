@@ -18,7 +18,7 @@ from whiteline.database.ingest.report import IngestReport, PathReport
 from whiteline.database.ingest.walk import walk
 from whiteline.database.store import SpectrumStore
 from whiteline.errors import InputError, ParameterError, StoreError, WhitelineError, did_you_mean
-from whiteline.provenance import ProvenanceRecord, library_versions, utc_now
+from whiteline.provenance import Kind, ProvenanceRecord, library_versions, utc_now
 
 __all__ = ["ingest_with"]
 
@@ -281,9 +281,13 @@ def _record(entry: Entry, machine: dict[str, Any]) -> ProvenanceRecord:
     document, now = entry.document, utc_now()
     return ProvenanceRecord(
         activity="ingest",
-        inputs=dict(entry.inputs),
-        outputs={"spectrum": document.id},
-        parents=document.parents,
+        used={
+            Kind.SOURCE: dict(entry.inputs),
+            Kind.STRUCTURE: {"structure": document.structure_id},
+            Kind.SITE: {"site": document.site_id},
+            Kind.SPECTRUM: {f"spectrum {i}": each for i, each in enumerate(document.parents, start=1)},
+        },
+        generated={Kind.SPECTRUM: {"spectrum": document.id}},
         code=document.code,
         code_version=document.code_version,
         parameters=document.parameters,

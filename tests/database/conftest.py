@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from whiteline.database import SpectrumDocument
-from whiteline.provenance import ProvenanceRecord
+from whiteline.provenance import Kind, ProvenanceRecord
 from whiteline.status import Status
 
 ARTEFACT = Path(__file__).parents[1] / "data" / "documents" / "spectrum-v1.json"
@@ -61,9 +61,8 @@ def make_record() -> RecordMaker:
     def make(started_at: str = "2026-01-05T10:00:00.000+00:00") -> ProvenanceRecord:
         return ProvenanceRecord(
             activity="feff-site",
-            inputs={"feff.inp": "ab12"},
-            outputs={"xmu.dat": "cd34"},
-            parents=(),
+            used={Kind.INPUT: {"feff.inp": "ab12"}},
+            generated={Kind.OUTPUT: {"xmu.dat": "cd34"}},
             code="feff",
             code_version="10.0.1",
             parameters={"fms_radius": 6.0},

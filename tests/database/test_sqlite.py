@@ -42,7 +42,7 @@ from whiteline.provenance import ProvenanceRecord
 
 artefact, path, writer, n_documents = sys.argv[1:]
 example = SpectrumDocument.from_dict(json.loads(Path(artefact).read_text(encoding="utf-8")))
-record = ProvenanceRecord("feff-site", {}, {}, (), "feff", "10", {}, "2026-01-01", "2026-01-01")
+record = ProvenanceRecord("feff-site", {}, {}, "feff", "10", {}, "2026-01-01", "2026-01-01")
 with open_store(path) as store:
     for i in range(int(n_documents)):
         spectrum = replace(example.spectrum, shift=float(i))

@@ -6,16 +6,22 @@ from importlib.metadata import version
 import pytest
 
 from whiteline.errors import SchemaVersionError
-from whiteline.provenance import PROVENANCE_SCHEMA_VERSION, ProvenanceRecord, library_versions, scheduler_job, utc_now
+from whiteline.provenance import (
+    PROVENANCE_SCHEMA_VERSION,
+    Kind,
+    ProvenanceRecord,
+    library_versions,
+    scheduler_job,
+    utc_now,
+)
 
 
 @pytest.fixture
 def record() -> ProvenanceRecord:
     return ProvenanceRecord(
         activity="feff-site",
-        inputs={"feff.inp": "sha256:ab"},
-        outputs={"spectrum": "cd"},
-        parents=("p1", "p2"),
+        used={Kind.INPUT: {"feff.inp": "sha256:ab"}, Kind.SPECTRUM: {"site 0": "p1", "site 1": "p2"}},
+        generated={Kind.SPECTRUM: {"spectrum": "cd"}},
         code="feff",
         code_version="FEFF 10.0.0",
         parameters={"fms_radius": 9.0, "energy_grid": [{"kind": "k_grid"}]},
@@ -43,10 +49,40 @@ def test_the_wall_time_is_that_from_start_to_end_across_time_zones(record: Prove
     assert replace(record, ended_at="2026-01-05T11:01:30.500+01:00").wall_time == 90.5
 
 
-def test_two_records_of_the_same_job_have_their_own_ids(record: ProvenanceRecord) -> None:
-    fields = {key: value for key, value in record.to_dict().items() if key not in {"id", "schema_version"}}
-    again = ProvenanceRecord.from_dict(fields)
-    assert again.id != record.id
+def test_a_record_is_named_by_what_it_says(record: ProvenanceRecord) -> None:
+    assert ProvenanceRecord.from_dict(json.loads(json.dumps(record.to_dict()))).id == record.id == record.content_id
+    assert replace(record, started_at="2026-01-05T10:00:00.001+00:00").id != record.id
+    edited = ProvenanceRecord.from_dict({**record.to_dict(), "code_version": "FEFF 9"})
+    assert edited.id == record.id != edited.content_id
+
+
+def test_a_record_of_version_1_is_told_by_kinds_and_keeps_its_id() -> None:
+    old = {
+        "schema_version": 1,
+        "activity": "xspectra-site",
+        "inputs": {"structure": "a1", "site": "b2", "scf.in": "sha256:c3"},
+        "outputs": {"spectrum": "d4", "xanes.dat": "sha256:e5"},
+        "parents": ["f6"],
+        "code": "xspectra",
+        "code_version": "6.7",
+        "parameters": {"pseudopotentials": {"Ti": "sha256:77"}},
+        "started_at": "2026-01-05T10:00:00.000+00:00",
+        "ended_at": "2026-01-05T10:01:30.500+00:00",
+        "libraries": {},
+        "host": "node",
+        "system": "Linux",
+        "id": "0" * 32,
+    }
+    record = ProvenanceRecord.from_dict(old)
+    assert record.used == {
+        "structure": {"structure": "a1"},
+        "site": {"site": "b2"},
+        "input": {"scf.in": "sha256:c3"},
+        "spectrum": {"spectrum 1": "f6"},
+        "pseudopotential": {"Ti": "sha256:77"},
+    }
+    assert record.generated == {"spectrum": {"spectrum": "d4"}, "output": {"xanes.dat": "sha256:e5"}}
+    assert (record.id, record.parents, record.commit) == ("0" * 32, ("f6",), "")
 
 
 def test_a_record_cannot_be_edited(record: ProvenanceRecord) -> None:

@@ -9,7 +9,7 @@ from whiteline.calculators.interface import Outcome
 from whiteline.database.documents import SpectrumDocument
 from whiteline.database.store import SpectrumStore
 from whiteline.errors import InputError, ParseError, StoreError
-from whiteline.provenance import ProvenanceRecord, utc_now
+from whiteline.provenance import Kind, ProvenanceRecord, utc_now
 from whiteline.settings import Settings
 from whiteline.status import Status
 from whiteline.workflows.benchmark.definition import Benchmark
@@ -107,9 +107,12 @@ def _import(found: FoundOutputs, store: SpectrumStore, *, is_forced: bool) -> Sp
     origins = {str(found.place.origin_of(name)): checksum for name, checksum in checksums.items()}
     record = ProvenanceRecord(
         activity=f"{document.code}-import",
-        inputs={"structure": document.structure_id, "site": document.site_id, **origins},
-        outputs={"spectrum": document.id},
-        parents=(),
+        used={
+            Kind.STRUCTURE: {"structure": document.structure_id},
+            Kind.SITE: {"site": document.site_id},
+            Kind.SOURCE: origins,
+        },
+        generated={Kind.SPECTRUM: {"spectrum": document.id}},
         code=document.code,
         code_version=document.code_version,
         parameters=document.parameters,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from whiteline.calculators.interface import Outcome
 from whiteline.database.documents import DocumentKind, SpectrumDocument
 from whiteline.fingerprint import calculation_id
-from whiteline.provenance import ProvenanceRecord, library_versions, utc_now
+from whiteline.provenance import Kind, ProvenanceRecord, library_versions, utc_now
 from whiteline.status import Check, Status
 from whiteline.workflows.jobs import material_id, site_document
 from whiteline.workflows.learning.names import MODEL_CODE, PREDICTION_FILE
@@ -138,14 +138,14 @@ def _record(document: SpectrumDocument, predictor: Predictor, started: str) -> P
     versions = library_versions("torch", "matgl", "chgnet", "dscribe")
     return ProvenanceRecord(
         activity="predict",
-        inputs={
-            "structure": document.structure_id,
-            **({"site": document.site_id} if document.site_id else {}),
-            "model": predictor.id,
-            "encoder": predictor.encoder.id,
+        used={
+            Kind.STRUCTURE: {"structure": document.structure_id},
+            Kind.SITE: {"site": document.site_id},
+            Kind.MODEL: {"model": predictor.id},
+            Kind.ENCODER: {"encoder": predictor.encoder.id},
+            Kind.SPECTRUM: {f"site {i}": each for i, each in enumerate(document.parents)},
         },
-        outputs={"spectrum": document.id},
-        parents=document.parents,
+        generated={Kind.SPECTRUM: {"spectrum": document.id}},
         code=MODEL_CODE,
         code_version=document.code_version,
         libraries=versions,

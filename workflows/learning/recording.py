@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from whiteline.models.fingerprint import model_sha256
-from whiteline.provenance import ProvenanceRecord, library_versions, utc_now
+from whiteline.provenance import Kind, ProvenanceRecord, library_versions, utc_now
 from whiteline.workflows.learning.names import SPECTRA
 
 if TYPE_CHECKING:
@@ -45,14 +45,13 @@ def record_training(
     versions = library_versions(*_LIBRARIES)
     return ProvenanceRecord(
         activity=f"train-{plan.kind.value}",
-        inputs={
-            "dataset": data.content_sha256,
-            SPECTRA: spectra,
-            "encoder": model.encoder,
-            **({} if parent is None else {"parent model": model_sha256(parent)}),
+        used={
+            Kind.DATASET: {"dataset": data.content_sha256},
+            Kind.SPECTRA: {SPECTRA: spectra},
+            Kind.ENCODER: {"encoder": model.encoder},
+            **({} if parent is None else {Kind.MODEL: {"parent model": model_sha256(parent)}}),
         },
-        outputs={"model": model_sha256(model)},
-        parents=(),
+        generated={Kind.MODEL: {"model": model_sha256(model)}},
         code="whiteline",
         code_version=versions["whiteline"],
         libraries=versions,

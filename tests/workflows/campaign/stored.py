@@ -13,7 +13,7 @@ from whiteline.absorber import Absorber, find_absorbers
 from whiteline.calculators.interface import Calculator, Outcome
 from whiteline.database.store import SpectrumStore
 from whiteline.edges import Edge
-from whiteline.provenance import ProvenanceRecord
+from whiteline.provenance import Kind, ProvenanceRecord
 from whiteline.settings import Settings
 from whiteline.status import Status
 from whiteline.workflows.engines import make_calculator
@@ -66,9 +66,8 @@ def put_site(
     took = timedelta(seconds=slowness * calculator.estimate(absorber).cpu_time)
     record = ProvenanceRecord(
         activity=activity,
-        inputs={},
-        outputs={"spectrum": identity},
-        parents=(),
+        used={},
+        generated={Kind.SPECTRUM: {"spectrum": identity}},
         code="feff",
         code_version="FEFF 10",
         parameters=document.parameters,

@@ -20,7 +20,7 @@ from whiteline.database.query import SpectrumQuery
 from whiteline.edges import Edge, edge_energy
 from whiteline.errors import StructureError
 from whiteline.fingerprint import calculation_id
-from whiteline.provenance import ProvenanceRecord, content_checksum, utc_now
+from whiteline.provenance import Kind, ProvenanceRecord, content_checksum, utc_now
 from whiteline.spectrum import EnergyReference, Spectrum
 from whiteline.status import Status
 from whiteline.workflows.jobs import material_id, site_document
@@ -137,9 +137,11 @@ def fill_store(folder: Path, *, metals: Sequence[str] = ("Cu",), fidelity: str =
                 text = f"TITLE {name}\n".encode()
                 record = ProvenanceRecord(
                     activity="feff-site",
-                    inputs={"structure": document.structure_id, "feff.inp": content_checksum(text)},
-                    outputs={"spectrum": document.id},
-                    parents=(),
+                    used={
+                        Kind.STRUCTURE: {"structure": document.structure_id},
+                        Kind.INPUT: {"feff.inp": content_checksum(text)},
+                    },
+                    generated={Kind.SPECTRUM: {"spectrum": document.id}},
                     code="feff",
                     code_version="FEFF 10",
                     parameters=document.parameters,
