@@ -124,3 +124,8 @@ def test_a_job_of_slurm_is_noted_and_a_record_without_one_does_not_get_that_of_i
     monkeypatch.setenv("SLURM_JOB_NODELIST", "node[1-2]")
     assert scheduler_job() == {"SLURM_JOB_ID": "4711", "SLURM_JOB_NODELIST": "node[1-2]"}
     assert ProvenanceRecord.from_dict(replace(record, scheduler={}).to_dict()).scheduler == {}
+
+
+def test_the_name_of_a_record_does_not_depend_on_the_order_in_which_it_is_read(record: ProvenanceRecord) -> None:
+    text = json.dumps(record.to_dict(), sort_keys=True)
+    assert ProvenanceRecord.from_dict(json.loads(text)).content_id == record.id

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from whiteline.provenance.kinds import Kind, Role
 from whiteline.provenance.machine import (
+    cached_checksum,
     content_checksum,
     executable_checksums,
     file_checksum,
@@ -20,6 +21,7 @@ __all__ = [
     "ProvenanceRecord",
     "Role",
     "Things",
+    "cached_checksum",
     "content_checksum",
     "executable_checksums",
     "file_checksum",

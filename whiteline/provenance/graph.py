@@ -239,6 +239,7 @@ def _derivations(made: _Named, rules: Mapping[Kind, tuple[Kind, ...]], causes: _
 def _activity(record: ProvenanceRecord) -> Node:
     facts = {
         "started": record.started_at,
+        "ended": record.ended_at,
         "took": f"{record.wall_time:.1f} s",
         "host": record.host,
         **({"cores": str(record.cores)} if record.cores else {}),

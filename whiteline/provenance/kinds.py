@@ -62,7 +62,7 @@ _WORDS = {
     Kind.OUTPUT: "output file",
     Kind.SPECTRA: "list of spectra",
     Kind.EXPORT: "exported file",
-    Kind.ACTIVITY: "calculation",
+    Kind.ACTIVITY: "job",
 }
 
 

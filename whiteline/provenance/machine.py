@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 __all__ = [
+    "cached_checksum",
     "content_checksum",
     "executable_checksums",
     "file_checksum",
@@ -65,11 +66,21 @@ def executable_checksums(paths: Iterable[Path]) -> dict[str, str]:
     found = {}
     for path in paths:
         try:
-            state = path.resolve(strict=True).stat()
-            found[path.name] = _checksum_of(path.resolve(), state.st_size, state.st_mtime_ns)
+            found[path.name] = cached_checksum(path)
         except OSError:
             continue
     return found
+
+
+def cached_checksum(path: Path) -> str:
+    """Return `file_checksum` of a file that many jobs use, read again only where its size or time of change differs.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    place = path.resolve(strict=True)
+    state = place.stat()
+    return _checksum_of(place, state.st_size, state.st_mtime_ns)
 
 
 @cache

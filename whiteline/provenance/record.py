@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
 
 from whiteline.errors import SchemaVersionError
@@ -25,14 +25,28 @@ Things: TypeAlias = Mapping[str, Mapping[str, str]]
 
 # What differs from record to record; all else is the same for thousands of them, and stores keep it once.
 OWN_FIELDS = ("used", "generated", "timings", "ended_at")
+_SORTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 _N_ID = 40  # records of schema version 1 have random ids of 32 digits
 # What most records do not have; they are told without it, as those written before there was such a field.
 _SELDOM = ("scheduler", "attempts", "executables", "commit", "seeds", "cores")
 
 
-def record_id(started_at: str, own: str, shared: str) -> str:
-    """Return the id of a record: a hash of its start and of the JSON of its own and its shared fields."""
-    return hashlib.sha256(f"{started_at}\n{own}\n{shared}".encode()).hexdigest()[:_N_ID]
+def record_id(started_at: str, own: Mapping[str, Any], shared: str) -> str:
+    """Return the id of a record: a hash of its start, its own fields and its shared ones.
+
+    Args:
+        started_at: Start, as the record has it.
+        own: First of `ProvenanceRecord.parts`.
+        shared: JSON text of the second.
+    """
+    text = f"{started_at}\n{_SORTED.encode(own)}\n{_canonical(shared)}"
+    return hashlib.sha256(text.encode()).hexdigest()[:_N_ID]
+
+
+@lru_cache(maxsize=256)  # thousands of records share one text
+def _canonical(text: str) -> str:
+    """Return the one JSON text of what another says, whatever the order in which a store gives its keys back."""
+    return _SORTED.encode(json.loads(text))
 
 
 @dataclass(frozen=True)
@@ -96,8 +110,8 @@ class ProvenanceRecord:
     @property
     def content_id(self) -> str:
         """The id that the content gives: another than `id` in a record that was edited, or is of schema version 1."""
-        own, shared = (json.dumps(part, separators=(",", ":"), allow_nan=False) for part in self.parts())
-        return record_id(self.started_at, own, shared)
+        own, shared = self.parts()
+        return record_id(self.started_at, own, json.dumps(shared, allow_nan=False))
 
     @property
     def parents(self) -> tuple[str, ...]:
