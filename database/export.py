@@ -183,6 +183,7 @@ def _facts(
     facts.update({f"parameter_{name}": value for name, value in document.parameters.items()})
     if record is not None:
         facts.update({"activity": record.activity, "record": record.id, "libraries": dict(record.libraries)})
+        facts.update({"executables": dict(record.executables), "commit": record.commit})
     for name, value in facts.items():
         if value not in (None, "", [], {}):
             yield re.sub(r"[^A-Za-z0-9_]", "_", name), _one_line(value)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from whiteline.database.columns import Selection, read_selection
@@ -20,11 +20,19 @@ __all__ = ["ExportReport", "export_many", "file_name"]
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What was written: how many spectra, into how many files, and how many failed calculations have none."""
+    """What was written.
+
+    Attributes:
+        n_spectra: How many spectra.
+        n_files: Into how many files.
+        n_failed: How many failed calculations have no spectrum.
+        files: Ids of the spectra that each file holds.
+    """
 
     n_spectra: int
     n_files: int
     n_failed: int = 0
+    files: Mapping[Path, Sequence[str]] = field(default_factory=dict, compare=False)
 
 
 def export_many(store: SpectrumStore, query: Selection, path: str | Path, *, fmt: ExportFormat | str) -> ExportReport:
@@ -55,14 +63,18 @@ def export_many(store: SpectrumStore, query: Selection, path: str | Path, *, fmt
     if kind is ExportFormat.PARQUET:
         from whiteline.database.table_files import write_parquet
 
-        n_spectra, n_files = write_parquet(store, query, target), 1
+        n_spectra = write_parquet(store, query, target)
+        files: Mapping[Path, Sequence[str]] = {target: _ids(store, query)}
     elif kind is ExportFormat.NEXUS:
         from whiteline.database.nexus import write_nexus
 
-        n_spectra, n_files = write_nexus(target, _spectra(store, query)), 1
+        ids: list[str] = []
+        n_spectra = write_nexus(target, _listed(_spectra(store, query), ids))
+        files = {target: ids}
     else:
-        n_spectra = n_files = _write_folder(store, query, target, kind)
-    return ExportReport(n_spectra, n_files, n_failed=max(0, n_wanted - n_spectra))
+        files = _write_folder(store, query, target, kind)
+        n_spectra = len(files)
+    return ExportReport(n_spectra, len(files), max(0, n_wanted - n_spectra), files)
 
 
 def file_name(document: SpectrumDocument, fmt: ExportFormat) -> str:
@@ -87,15 +99,29 @@ def _spectra(store: SpectrumStore, query: Selection) -> Iterator[tuple[SpectrumD
             yield document, records[-1] if records else None
 
 
-def _write_folder(store: SpectrumStore, query: Selection, folder: Path, fmt: ExportFormat) -> int:
-    n_files = 0
+def _ids(store: SpectrumStore, query: Selection) -> list[str]:
+    return [summary.id for summary in store.summaries(query)] if isinstance(query, SpectrumQuery) else list(query)
+
+
+def _listed(
+    spectra: Iterator[tuple[SpectrumDocument, ProvenanceRecord | None]], ids: list[str]
+) -> Iterator[tuple[SpectrumDocument, ProvenanceRecord | None]]:
+    """Yield spectra, and add their ids to a list as they go by."""
+    for document, record in spectra:
+        ids.append(document.id)
+        yield document, record
+
+
+def _write_folder(store: SpectrumStore, query: Selection, folder: Path, fmt: ExportFormat) -> dict[Path, Sequence[str]]:
+    files: dict[Path, Sequence[str]] = {}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for document, record in _spectra(store, query):
-            (folder / file_name(document, fmt)).write_text(export(document, record, fmt), encoding="utf-8")
-            n_files += 1
+            path = folder / file_name(document, fmt)
+            path.write_text(export(document, record, fmt), encoding="utf-8")
+            files[path] = (document.id,)
     except StoreError:
         raise  # it is about what was read
     except OSError as error:
         raise StoreError(f"cannot write into {folder} ({error.strerror}): give a writable folder") from error
-    return n_files
+    return files

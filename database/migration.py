@@ -20,7 +20,8 @@ class MigrationReport:
         address: Which store.
         old_version: Schema version before, `new_version` after; equal if there was nothing to do.
         backup: Copy of the file as it was; None if nothing was done, or the store is no file.
-        n_spectra: Number of spectra, the same before and after; `n_structures` and `n_records` likewise.
+        n_spectra: Number of spectra, the same before and after; `n_structures` likewise.
+        n_records: Number of records after; to those that were there, one is added for each spectrum that had none.
     """
 
     address: str

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias, TypeVar
 
-from bson.errors import BSONError
 from jaxtyping import Float
 from numpy import dtype, float64, ndarray
 from pymongo import MongoClient
-from pymongo.errors import AutoReconnect, ConfigurationError, InvalidName, InvalidURI, PyMongoError
+from pymongo.errors import AutoReconnect, ConfigurationError, InvalidName, InvalidURI
 
+from whiteline.database.ancestry import check_reason
 from whiteline.database.blobs import StoredFile, pack_files, unpack_file
 from whiteline.database.curves import N_BLOCK, CurveBlock, assemble_block
 from whiteline.database.documents import SpectrumDocument
+from whiteline.database.linked import LinkedRecord, Mark, RecordCondition
 from whiteline.database.matrix import assemble, check_grid
 from whiteline.database.mongo_curves import read_curves
+from whiteline.database.mongo_errors import explained, mask
 from whiteline.database.mongo_files import list_files, read_content, remove_files, write_files
 from whiteline.database.mongo_filter import filter_of, sort_of
+from whiteline.database.mongo_lineage import MongoLineage, mark, read_marks, unmark, write_activity
 from whiteline.database.mongo_meta import Revisions, check_version, find_indexes, make_missing, read_size, read_version
+from whiteline.database.mongo_read import read_energies, read_structures, unpack
 from whiteline.database.mongo_write import pack, write
 from whiteline.database.query import SpectrumQuery
 from whiteline.database.rows import (
@@ -33,10 +36,9 @@ from whiteline.database.rows import (
     grid_key,
     in_groups,
     read_summary,
-    unpack_document,
 )
 from whiteline.database.store import Item, SpectrumSummary, StoreStatus, UnknownIdError, resolve_id, unknown_file
-from whiteline.errors import CorruptStoreError, ParameterError, StoreError
+from whiteline.errors import ParameterError, StoreError
 from whiteline.provenance import ProvenanceRecord
 from whiteline.status import Status
 
@@ -44,25 +46,13 @@ __all__ = ["MongoStore", "connect_database", "explained", "mask", "open_mongo"]
 
 Array: TypeAlias = ndarray[Any, dtype[float64]]
 Stored: TypeAlias = dict[str, Any]
+_T = TypeVar("_T")
 
 DEFAULT_DATABASE = "whiteline"
 _TIMEOUT_MS = 5000
 _GROUP = 200
 _EXTENT = ("n_points", "energy_min", "energy_max")
 _NOT_SUMMARY = {"components": 0, "weights": 0, "facts": 0, "details": 0}
-
-
-def mask(address: str) -> str:
-    """Return a MongoDB address without user, password and options.
-
-    >>> mask("mongodb://me:secret@host:27017/spectra?authSource=admin")
-    'mongodb://***@host:27017/spectra'
-    """
-    scheme, _, rest = address.partition("//")
-    plain, _, options = rest.partition("?")
-    if "@" in options and "@" not in plain:  # a password with a question mark that should have been escaped
-        return f"{scheme}//***"
-    return f"{scheme}//" + re.sub(r".*@", "***@", plain)
 
 
 def open_mongo(address: str, *, must_exist: bool = False) -> MongoStore:
@@ -98,23 +88,6 @@ def connect_database(address: str) -> tuple[MongoClient[Stored], Any]:
         ) from None
 
 
-@contextmanager
-def explained(address: str) -> Iterator[None]:
-    """Turn what the driver raises into a `StoreError`, or `ParameterError`, that names the database and what to do."""
-    try:
-        yield
-    except (BSONError, OverflowError, UnicodeEncodeError) as error:
-        raise ParameterError(
-            f"the store {address} takes no such value ({str(error)[:200]}): give text that is valid Unicode, "
-            "whole numbers of up to 64 bits and documents of up to 16 MB"
-        ) from error
-    except PyMongoError as error:
-        raise StoreError(
-            f"the store {address} cannot be used ({str(error)[:200]}): check that the server runs, "
-            "that this machine may reach it, and that user and password are right"
-        ) from error
-
-
 class MongoStore:
     """A store in a MongoDB database; see `SpectrumStore` for what the methods do.
 
@@ -136,9 +109,8 @@ class MongoStore:
         self._address = address or f"MongoDB database {database.name}"
         self._client = client
         self._database = database
-        self._spectra, self._structures, self._records = (
-            database[name] for name in ("spectra", "structures", "records")
-        )
+        self._spectra, self._structures = database["spectra"], database["structures"]
+        self._lineage = MongoLineage(database, self._address)
         with self._explained():
             version = read_version(database)
             check_version(version, self._address)
@@ -229,7 +201,7 @@ class MongoStore:
             stored = self._spectra.find_one({"_id": spectrum_id})
             if stored is None:
                 return None
-            structures, energies = self._read_structures([stored], {}), self._read_energies({stored["grid"]})
+            structures, energies = read_structures(self._database, [stored], {}), self._read_energies({stored["grid"]})
         return self._unpack(stored, structures, energies)
 
     def has(self, spectrum_id: str) -> bool:
@@ -248,7 +220,7 @@ class MongoStore:
         energies: dict[str, bytes] = {}
         for group in self._read(self._find_ids(query, filter_of(query)), {"facts": 0}):
             with self._explained():
-                structures = self._read_structures(group, structures)
+                structures = read_structures(self._database, group, structures)
                 energies |= self._read_energies({stored["grid"] for stored in group} - energies.keys())
             for stored in group:
                 yield self._unpack(stored, structures, energies)
@@ -320,34 +292,70 @@ class MongoStore:
     def records(self, spectrum_id: str) -> list[ProvenanceRecord]:
         """Return how a spectrum came about, the job that started first at the front."""
         with self._explained():
-            found = list(self._records.find({"spectrum_id": spectrum_id}))
-        found.sort(key=lambda stored: (stored["started_at"], stored["_id"]))
-        try:
-            return [ProvenanceRecord.from_dict(stored["record"]) for stored in found]
-        except DECODING_ERRORS as error:
-            raise damaged_spectrum(spectrum_id, self.address, error) from error
+            return self._lineage.of_spectrum(spectrum_id)
+
+    def put_activity(self, record: ProvenanceRecord, members: Iterable[str] = ()) -> None:
+        """Add the record of a job that made something other than a spectrum."""
+        named = list(members)
+        with self._explained():
+            write_activity(self._database, record, named)
+
+    def activities(self) -> Iterator[ProvenanceRecord]:
+        """Stream the records of jobs that made no spectrum, those that started first at the front."""
+        yield from self._one_by_one(self._lineage.activities())
+
+    def members(self, record_id: str) -> list[str]:
+        """Return the ids of the members that were given with such a record and are still stored, in their order."""
+        with self._explained():
+            return self._lineage.members(record_id)
+
+    def linked(self, ids: Sequence[str]) -> list[LinkedRecord]:
+        """Return every record that is, used or made one of these things, or has one as a member; oldest first."""
+        with self._explained():
+            return self._lineage.linked(ids)
+
+    def linked_ids(self, prefix: str, limit: int = 10) -> list[str]:
+        """Return ids of things that records name and that begin so, in their order; `sha256:` may be left out."""
+        with self._explained():
+            return self._lineage.ids_like(prefix, limit)
+
+    def find_records(self, condition: RecordCondition) -> Iterator[LinkedRecord]:
+        """Stream the records that meet a condition, of spectra and of other jobs."""
+        yield from self._one_by_one(self._lineage.matching(condition))
+
+    def mark(self, ids: Sequence[str], reason: str, *, marked_at: str = "") -> int:
+        """Mark things as suspect; return how many were not yet for this reason."""
+        check_reason(reason)
+        with self._explained():
+            return mark(self._database, ids, reason, marked_at)
+
+    def unmark(self, ids: Sequence[str]) -> int:
+        """Take the marks of things away; return how many had one."""
+        with self._explained():
+            return unmark(self._database, ids)
+
+    def marks(self, ids: Sequence[str] | None = None) -> dict[str, Mark]:
+        """Return the marks of these things, or all there are, by id."""
+        with self._explained():
+            return read_marks(self._database, ids)
 
     def delete(self, spectrum_id: str) -> None:
         """Remove the document with exactly this id, its records and its files."""
         with self._explained():
             if not self._spectra.delete_one({"_id": spectrum_id}).deleted_count:
                 raise UnknownIdError(f"no spectrum in {self.address} has the id {spectrum_id!r}")
-            self._records.delete_many({"spectrum_id": spectrum_id})
+            self._database["records"].delete_many({"spectrum_id": spectrum_id})
             remove_files(self._database, spectrum_id)
+            self._database["members"].update_many({"spectra": spectrum_id}, {"$pull": {"spectra": spectrum_id}})
 
     def status(self) -> StoreStatus:
         """Return what the store holds, and whether its indexes are there."""
         with self._explained():
-            spectra, structures, records, files = (
-                self._database[name].count_documents({}) for name in ("spectra", "structures", "records", "files")
-            )
+            names = ("spectra", "structures", "records", "files", "activities", "marks")
             return StoreStatus(
                 address=self._address,
                 schema_version=read_version(self._database),
-                n_spectra=spectra,
-                n_structures=structures,
-                n_records=records,
-                n_files=files,
+                **{f"n_{name}": int(self._database[name].count_documents({})) for name in names},
                 size_bytes=read_size(self._database),
                 indexes=find_indexes(self._database),
             )
@@ -373,6 +381,15 @@ class MongoStore:
     ) -> None:
         self.close()
 
+    def _one_by_one(self, groups: Iterator[list[_T]]) -> Iterator[_T]:
+        """Yield what comes in groups; only reading them is explained, not what is done with them."""
+        while True:
+            with self._explained():
+                group = next(groups, None)
+            if group is None:
+                return
+            yield from group
+
     def _find_ids(self, query: SpectrumQuery, condition: Stored) -> list[str]:
         with self._explained():
             cursor = self._spectra.find(condition, {"_id": 1}).sort(sort_of(query)).skip(query.skip)
@@ -391,45 +408,10 @@ class MongoStore:
         self, stored: Stored, structures: Mapping[str, Stored], energies: Mapping[str, bytes]
     ) -> SpectrumDocument:
         try:
-            return _unpack(stored, structures, energies)
+            return unpack(stored, structures, energies)
         except DECODING_ERRORS as error:
             raise damaged_spectrum(stored["_id"], self.address, error) from error
 
-    def _read_structures(self, group: Sequence[Stored], known: dict[str, Stored]) -> dict[str, Stored]:
-        """Return the structures of a group by their keys, those in `known` without reading them again."""
-        keys = {stored["structure_key"] for stored in group}
-        missing = self._structures.find({"_id": {"$in": sorted(keys - known.keys())}})
-        return {key: known[key] for key in keys & known.keys()} | {s["_id"]: s["structure"] for s in missing}
-
     def _read_energies(self, grids: set[str]) -> dict[str, bytes]:
-        """Return axes by their content hashes; a failed calculation has none."""
-        wanted = sorted(grid for grid in grids if grid)
-        if not wanted:
-            return {}
         with self._explained():
-            found = {s["_id"]: bytes(s["energy"]) for s in self._database["grids"].find({"_id": {"$in": wanted}})}
-        if len(found) < len(wanted):
-            raise CorruptStoreError(
-                f"the store {self._address} lacks {len(wanted) - len(found)} axes of its spectra: restore the "
-                "collection grids from a backup"
-            )
-        return found
-
-
-def _unpack(stored: Stored, structures: Mapping[str, Stored], energies: Mapping[str, bytes]) -> SpectrumDocument:
-    details = dict(stored["details"])
-    described = details.pop("spectrum")
-    plain = {name: stored[name] for name in PLAIN_COLUMNS[1:]}
-    return unpack_document(
-        {
-            **plain,
-            **details,
-            "id": stored["_id"],
-            "elements": stored["elements"],
-            "parameters": stored["parameters"],
-        },
-        structure=structures[stored["structure_key"]],
-        described=described,
-        energy=energies[stored["grid"]] if stored["grid"] else None,
-        components=stored["components"],
-    )
+            return read_energies(self._database, grids, address=self._address)

@@ -59,6 +59,8 @@ def filter_of(query: SpectrumQuery) -> dict[str, Any]:
     if query.id_prefix is not None:
         # Ids are hexadecimal, so that every continuation sorts before the letter g.
         clauses.append({"_id": {"$gte": query.id_prefix, "$lt": f"{query.id_prefix}g"}})
+    if query.is_suspect is not None:
+        clauses.append({"suspect": True if query.is_suspect else {"$ne": True}})
     clauses.extend(_on_parameter(condition) for condition in query.conditions)
     merged: dict[str, Any] = {}
     others = []

@@ -27,11 +27,12 @@ __all__ = [
     "find_indexes",
     "insert_new",
     "make_missing",
+    "note_version",
     "read_size",
     "read_version",
 ]
 
-MONGO_SCHEMA_VERSION = 2
+MONGO_SCHEMA_VERSION = 3
 # After so long [s] a writer that is still on the list has been killed: a group is written within seconds.
 _LONGEST_WRITE = 600.0
 _N_ATTEMPTS = 1000
@@ -48,11 +49,17 @@ _INDEXES: dict[str, tuple[str, tuple[str, ...]]] = {
     "spectra_by_status": ("spectra", ("status", "created_at", "_id")),
     "spectra_by_parameter": ("spectra", ("facts.k", "facts.v")),
     "spectra_by_revision": ("spectra", ("revision",)),
+    "spectra_suspect": ("spectra", ("suspect",)),
     "records_by_spectrum": ("records", ("spectrum_id", "record_id")),
+    "records_by_link": ("records", ("links",)),
+    "activities_by_link": ("activities", ("links",)),
+    "members_by_activity": ("members", ("activity", "start")),
+    "members_by_spectrum": ("members", ("spectra",)),
     "files_by_spectrum": ("files", ("spectrum_id",)),
     "files_by_content": ("files", ("packed",)),
 }
 _UNIQUE = frozenset({"records_by_spectrum"})
+_SPARSE = frozenset({"spectra_suspect"})  # few are
 
 
 def read_version(database: Any) -> int:
@@ -96,7 +103,7 @@ def make_missing(database: Any) -> tuple[str, ...]:
     for name in made:
         collection, fields = _INDEXES[name]
         keys = [(field, ASCENDING) for field in fields]
-        database[collection].create_index(keys, name=name, unique=name in _UNIQUE)
+        database[collection].create_index(keys, name=name, unique=name in _UNIQUE, sparse=name in _SPARSE)
     for note in (
         {"_id": "revision", "value": 0, "writing": []},
         {"_id": "schema", "version": MONGO_SCHEMA_VERSION},
@@ -105,6 +112,12 @@ def make_missing(database: Any) -> tuple[str, ...]:
             made.append(f"meta.{note['_id']}")
             insert_new(database["meta"], note)
     return tuple(made)
+
+
+def note_version(database: Any) -> None:
+    """Note that a database has the present schema version."""
+    change = {"$set": {"version": MONGO_SCHEMA_VERSION}}
+    database["meta"].update_one({"_id": "schema"}, change, upsert=True)
 
 
 def find_indexes(database: Any) -> tuple[IndexStatus, ...]:

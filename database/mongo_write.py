@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -13,6 +13,7 @@ from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 from pymongo.write_concern import WriteConcern
 
+from whiteline.database.ancestry import known_ids, minimal_record
 from whiteline.database.blobs import PackedFile, pack_files
 from whiteline.database.documents import SpectrumDocument, json_text
 from whiteline.database.mongo_files import write_files
@@ -21,8 +22,9 @@ from whiteline.database.mongo_meta import Revisions
 from whiteline.database.rows import PLAIN_COLUMNS, pack_spectrum, pack_structure
 from whiteline.database.store import Item
 from whiteline.provenance import ProvenanceRecord
+from whiteline.provenance.record import record_id
 
-__all__ = ["PackedGroup", "insert_missing", "journaled", "pack", "write"]
+__all__ = ["PackedGroup", "insert_missing", "journaled", "pack", "pack_record", "replace_rows", "write"]
 
 Stored: TypeAlias = dict[str, Any]
 
@@ -31,11 +33,16 @@ _DUPLICATE = 11000  # MongoDB's code for a key that is already there
 
 @dataclass(frozen=True)
 class PackedGroup:
-    """Documents, records and files as they are stored; what is shared stands there once, by its id."""
+    """Documents, records and files as they are stored; what is shared stands there once, by its id.
+
+    Attributes:
+        minimal: Records for documents that came without one, by their ids; stored where a spectrum has none.
+    """
 
     structures: dict[str, Stored] = field(default_factory=dict)
     grids: dict[str, Stored] = field(default_factory=dict)
     records: list[Stored] = field(default_factory=list)
+    minimal: dict[str, Stored] = field(default_factory=dict)
     files: list[tuple[str, tuple[PackedFile, ...]]] = field(default_factory=list)
     spectra: dict[str, Stored] = field(default_factory=dict)
 
@@ -61,7 +68,9 @@ def pack(group: Sequence[Item]) -> PackedGroup:
         if energy is not None:
             packed.grids[spectrum["grid"]] = {"_id": spectrum["grid"], "energy": Binary(energy)}
         if record is not None:
-            packed.records.append(_pack_record(document.id, record))
+            packed.records.append(pack_record(record, document.id))
+        else:
+            packed.minimal[document.id] = pack_record(minimal_record(document, document.parents), document.id)
         if files and files[0]:
             packed.files.append((document.id, pack_files(files[0], spectrum_id=document.id)))
     return packed
@@ -97,13 +106,23 @@ def _pack_spectrum(document: SpectrumDocument, structure_key: str) -> tuple[Stor
     return stored, arrays.energy if arrays else None
 
 
-def _pack_record(spectrum_id: str, record: ProvenanceRecord) -> Stored:
-    text = json_text(record.to_dict(), what=f"the provenance record of document {spectrum_id}")
+def pack_record(record: ProvenanceRecord, spectrum_id: str) -> Stored:
+    """Return a record as it is stored, with the ids under which it is found.
+
+    Raises:
+        ParameterError: JSON cannot hold it.
+    """
+    whose = f"the provenance record of document {spectrum_id}" if spectrum_id else "the provenance record of a job"
+    parts = record.parts()
+    own, shared = (json_text(part, what=whose) for part in parts)
+    # Not `record.id`, which would write the shared text anew.
+    identity = record.given_id or record_id(record.started_at, parts[0], shared)
     return {
         "spectrum_id": spectrum_id,
-        "record_id": record.id,
+        "record_id": identity,
         "started_at": record.started_at,
-        "record": json.loads(text),
+        "record": {**json.loads(shared), **json.loads(own), "started_at": record.started_at, "id": identity},
+        "links": sorted(known_ids(record, identity, spectrum_id=spectrum_id)),
     }
 
 
@@ -112,23 +131,45 @@ def write(database: Any, group: PackedGroup) -> None:
     _share(database["structures"], group.structures)
     _share(database["grids"], group.grids)
     # Copies: the driver adds an `_id` to what it inserts.
-    insert_missing(database["records"], [dict(record) for record in group.records])
+    insert_missing(database["records"], [dict(record) for record in _needed(database, group)])
     for spectrum_id, files in group.files:
         write_files(database, spectrum_id, files)
     with Revisions(database["meta"]).taking(len(group.spectra)) as first:
         spectra = {i: {**s, "revision": first + n} for n, (i, s) in enumerate(group.spectra.items())}
+        suspect = find_suspect(database, spectra)
+        for i in suspect:
+            spectra[i]["suspect"] = True
         collection = journaled(database["spectra"])
         old = {row["_id"] for row in collection.find({"_id": {"$in": list(spectra)}}, {"_id": 1})}
         # Another writer may have inserted some since the look: those are there to be replaced, too.
         old.update(insert_missing(collection, [s for i, s in spectra.items() if i not in old]))
-        _replace(collection, [spectra[spectrum_id] for spectrum_id in old])
+        replace_rows(collection, [spectra[spectrum_id] for spectrum_id in old])
+        # Marked since the look, before the spectrum was there to be changed.
+        fresh = sorted(find_suspect(database, spectra) - suspect)
+        if fresh:
+            collection.update_many({"_id": {"$in": fresh}}, {"$set": {"suspect": True}})
+
+
+def _needed(database: Any, group: PackedGroup) -> list[Stored]:
+    """Return the records to be stored: those that came with documents, and one for each spectrum that has none."""
+    bare = sorted(group.minimal.keys() - {record["spectrum_id"] for record in group.records})
+    if not bare:
+        return group.records
+    rows = database["records"].find({"spectrum_id": {"$in": bare}}, {"spectrum_id": 1})
+    recorded = {row["spectrum_id"] for row in rows}
+    return [*group.records, *(group.minimal[i] for i in bare if i not in recorded)]
+
+
+def find_suspect(database: Any, ids: Iterable[str]) -> set[str]:
+    """Return which of these ids are marked."""
+    return {row["_id"] for row in database["marks"].find({"_id": {"$in": list(ids)}}, {"_id": 1})}
 
 
 def _share(collection: Any, rows: dict[str, Stored]) -> None:
     """Write what is named by its content; what is there already is the same, unless it was damaged."""
     old = insert_missing(collection, list(rows.values()))
     stored = collection.find({"_id": {"$in": old}}) if old else ()
-    _replace(collection, [rows[row["_id"]] for row in stored if row != rows[row["_id"]]])
+    replace_rows(collection, [rows[row["_id"]] for row in stored if row != rows[row["_id"]]])
 
 
 def journaled(collection: Any) -> Any:
@@ -151,7 +192,8 @@ def insert_missing(collection: Any, rows: list[Stored]) -> list[Any]:
     return []
 
 
-def _replace(collection: Any, rows: Sequence[Stored]) -> None:
+def replace_rows(collection: Any, rows: Sequence[Stored]) -> None:
+    """Put rows in the place of those of their ids, or where there is none."""
     # Twins of MongoDB's collection that live in memory take no bulk replacement from every driver.
     if rows and isinstance(collection, Collection):
         try:

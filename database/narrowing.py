@@ -17,7 +17,7 @@ def narrow(first: SpectrumQuery, second: SpectrumQuery) -> SpectrumQuery:
         ParameterError: They contradict each other, so that nothing could be found, or state two orders.
     """
     return SpectrumQuery(
-        **{name: _one_of(first, second, name) for name in (*EXACT_FIELDS, "limit", "skip", "sort")},
+        **{name: _one_of(first, second, name) for name in (*EXACT_FIELDS, "is_suspect", "limit", "skip", "sort")},
         elements_all=tuple({*first.elements_all, *second.elements_all}),
         elements_none=tuple({*first.elements_none, *second.elements_none}),
         elements_any=_either(first, second),

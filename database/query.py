@@ -82,6 +82,7 @@ class SpectrumQuery:
             `{"fms_radius": (">=", 6.0)}`. See `Condition`.
         created_after: Earliest time, itself included; `created_before` latest time, itself excluded.
         id_prefix: How the id begins.
+        is_suspect: Only spectra that are marked as suspect, or only others.
         limit: At most so many, after skipping `skip`.
         sort: Field of `SORT_FIELDS`, with a minus in front for descending; the id decides between equals.
 
@@ -107,6 +108,7 @@ class SpectrumQuery:
     created_after: str | datetime | None = None
     created_before: str | datetime | None = None
     id_prefix: str | None = None
+    is_suspect: bool | None = None
     limit: int | None = None
     skip: int = 0
     sort: str = "created_at"
@@ -123,6 +125,8 @@ class SpectrumQuery:
         self._clean("id_prefix", hex_prefix)
         self._clean("limit", lambda n: whole_number(n, "limit", least=1, hint="; leave it out for no limit"))
         self._clean("skip", lambda n: whole_number(n, "skip", least=0))
+        if self.is_suspect is not None and not isinstance(self.is_suspect, bool):
+            raise ParameterError(f"is_suspect is true, false or left out, got {self.is_suspect!r}")
         for name in ("code", "fidelity", "site_id", "structure_id"):
             self._clean(name, partial(plain_text, what=name))
         for name in ("elements_all", "elements_any", "elements_none"):

@@ -25,6 +25,7 @@ __all__ = [
     "check_plain_columns",
     "compress",
     "content_hash",
+    "damaged_record",
     "damaged_spectrum",
     "decompress",
     "grid_key",
@@ -155,6 +156,16 @@ def damaged_spectrum(spectrum_id: str, address: str, error: Exception) -> Corrup
     """Return the error that a stored spectrum, or its history, cannot be decoded."""
     return CorruptStoreError(
         f"spectrum {spectrum_id} in {address} is damaged ({type(error).__name__}: {error}): "
+        f"`whiteline db verify {address}` says what to do"
+    )
+
+
+def damaged_record(record_id: str, spectrum_id: str, address: str, error: Exception) -> CorruptStoreError:
+    """Return the error that a record, of a spectrum or of another job, cannot be decoded."""
+    if spectrum_id:
+        return damaged_spectrum(spectrum_id, address, error)
+    return CorruptStoreError(
+        f"the record {record_id} in {address} is damaged ({type(error).__name__}: {error}): "
         f"`whiteline db verify {address}` says what to do"
     )
 

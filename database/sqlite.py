@@ -11,6 +11,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias
@@ -18,9 +19,11 @@ from typing import Any, Self, TypeAlias
 from jaxtyping import Float
 from numpy import dtype, float64, ndarray
 
+from whiteline.database.ancestry import check_reason, in_portions
 from whiteline.database.blobs import StoredFile, pack_files, unpack_file
 from whiteline.database.curves import N_BLOCK, CurveBlock
 from whiteline.database.documents import SpectrumDocument
+from whiteline.database.linked import LinkedRecord, Mark, RecordCondition
 from whiteline.database.matrix import check_grid
 from whiteline.database.query import SpectrumQuery
 from whiteline.database.rows import (
@@ -36,11 +39,18 @@ from whiteline.database.rows import (
 )
 from whiteline.database.sqlite_file import connect, explained, transaction
 from whiteline.database.sqlite_filter import order_and_window, where
+from whiteline.database.sqlite_lineage import (
+    LineageReader,
+    list_members,
+    mark,
+    read_marks,
+    unmark,
+)
 from whiteline.database.sqlite_matrix import read_curves, read_matrix
-from whiteline.database.sqlite_pack import EXTENT_COLUMNS, pack
+from whiteline.database.sqlite_pack import EXTENT_COLUMNS, pack, pack_record
 from whiteline.database.sqlite_plan import make_plan
 from whiteline.database.sqlite_tables import find_indexes, make_missing
-from whiteline.database.sqlite_write import remove, write, write_files
+from whiteline.database.sqlite_write import remove, write, write_activity, write_files
 from whiteline.database.store import Item, SpectrumSummary, StoreStatus, UnknownIdError, resolve_id, unknown_file
 from whiteline.errors import StoreError
 from whiteline.provenance import ProvenanceRecord
@@ -241,21 +251,63 @@ class SQLiteStore:
 
     def records(self, spectrum_id: str) -> list[ProvenanceRecord]:
         """Return how a spectrum came about, the job that started first at the front."""
-        sql = (
-            "SELECT r.id, r.started_at, r.content, c.content FROM spectra AS s "
-            "JOIN records AS r ON r.spectrum_key = s.key JOIN contexts AS c ON c.key = r.context_key "
-            "WHERE s.id = ? ORDER BY r.started_at, r.id"
-        )
-        rows = self._rows(sql, [spectrum_id])
-        try:
-            return [
-                ProvenanceRecord.from_dict(
-                    {**json.loads(context), **json.loads(own), "id": record_id, "started_at": started_at}
-                )
-                for record_id, started_at, own, context in rows
-            ]
-        except DECODING_ERRORS as error:
-            raise damaged_spectrum(spectrum_id, self.address, error) from error
+        with self._reading() as reader:
+            return [linked.record for linked in reader.of_spectrum(spectrum_id)]
+
+    def put_activity(self, record: ProvenanceRecord, members: Iterable[str] = ()) -> None:
+        """Add the record of a job that made something other than a spectrum."""
+        packed, named = pack_record(record), list(members)
+        with explained(self.path), transaction(self._connection()) as connection:
+            write_activity(connection, packed, named)
+
+    def activities(self) -> Iterator[ProvenanceRecord]:
+        """Stream the records of jobs that made no spectrum, those that started first at the front."""
+        with self._reading() as reader:
+            jobs = reader.activities()
+        for group in in_portions(jobs, _READ_GROUP):
+            with self._reading() as reader:
+                found = list(reader.of_subjects(group))
+            yield from (linked.record for linked in found)
+
+    def members(self, record_id: str) -> list[str]:
+        """Return the ids of the members that were given with such a record and are still stored, in their order."""
+        with explained(self.path):
+            return list_members(self._connection(), record_id)
+
+    def linked(self, ids: Sequence[str]) -> list[LinkedRecord]:
+        """Return every record that is, used or made one of these things, or has one as a member; oldest first."""
+        with self._reading() as reader:
+            return reader.linked(ids)
+
+    def linked_ids(self, prefix: str, limit: int = 10) -> list[str]:
+        """Return ids of things that records name and that begin so, in their order; `sha256:` may be left out."""
+        with self._reading() as reader:
+            return reader.ids_like(prefix, limit)
+
+    def find_records(self, condition: RecordCondition) -> Iterator[LinkedRecord]:
+        """Stream the records that meet a condition, of spectra and of other jobs."""
+        with self._reading() as reader:
+            subjects = reader.matching(condition)
+        for group in in_portions(subjects, _READ_GROUP):
+            with self._reading() as reader:
+                found = list(reader.of_subjects(group))
+            yield from (linked for linked in found if condition.holds_for(linked.record.parts()[1]))
+
+    def mark(self, ids: Sequence[str], reason: str, *, marked_at: str = "") -> int:
+        """Mark things as suspect; return how many were not yet for this reason."""
+        check_reason(reason)
+        with explained(self.path), transaction(self._connection()) as connection:
+            return mark(connection, ids, reason, marked_at)
+
+    def unmark(self, ids: Sequence[str]) -> int:
+        """Take the marks of things away; return how many had one."""
+        with explained(self.path), transaction(self._connection()) as connection:
+            return unmark(connection, ids)
+
+    def marks(self, ids: Sequence[str] | None = None) -> dict[str, Mark]:
+        """Return the marks of these things, or all there are, by id."""
+        with explained(self.path):
+            return read_marks(self._connection(), ids)
 
     def delete(self, spectrum_id: str) -> None:
         """Remove the document with exactly this id, its records and its files."""
@@ -265,7 +317,7 @@ class SQLiteStore:
 
     def status(self) -> StoreStatus:
         """Return what the store holds, and whether its indexes are there."""
-        tables = ("spectra", "structures", "records", "files")
+        tables = ("spectra", "structures", "records", "files", "activities", "marks")
         with explained(self.path), transaction(self._connection(), is_writing=False) as connection:
             sizes = [connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables]  # noqa: S608
             (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -274,7 +326,7 @@ class SQLiteStore:
         return StoreStatus(
             address=self.address,
             schema_version=version,
-            **dict(zip(("n_spectra", "n_structures", "n_records", "n_files"), sizes, strict=True)),
+            **{f"n_{table}": size for table, size in zip(tables, sizes, strict=True)},
             size_bytes=sum(file.stat().st_size for file in files if file.exists()),
             indexes=indexes,
         )
@@ -303,6 +355,11 @@ class SQLiteStore:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[LineageReader]:
+        with explained(self.path), transaction(self._connection(), is_writing=False) as connection:
+            yield LineageReader(connection, self.address)
 
     def _unpack(self, row: tuple[Any, ...], structures: dict[int, dict[str, Any]]) -> SpectrumDocument:
         try:

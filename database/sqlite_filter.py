@@ -46,6 +46,9 @@ def where(
     if query.id_prefix is not None:
         # Ids are hexadecimal, so that every continuation sorts before the letter g.
         add("s.id >= ? AND s.id < ?", query.id_prefix, f"{query.id_prefix}g")
+    if query.is_suspect is not None:
+        # A plus keeps SQLite from looking up every marked id, most of which may be of other things.
+        add("+s.id IN (SELECT id FROM marks)" if query.is_suspect else "s.id NOT IN (SELECT id FROM marks)")
     for part in (on_elements(query), on_parameters(query, is_by_row=is_parameter_by_row)):
         if part:
             # A plus keeps SQLite from using the index of a column.

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from whiteline.database.ancestry import minimal_record
 from whiteline.database.migration import MigrationReport
-from whiteline.database.rows import compress, content_hash
+from whiteline.database.rows import (
+    DECODING_ERRORS,
+    PLAIN_COLUMNS,
+    compress,
+    content_hash,
+    read_summary,
+)
 from whiteline.database.sqlite_file import check_not_newer, explained, open_existing, transaction
-from whiteline.database.sqlite_pack import split_details, split_record
+from whiteline.database.sqlite_links import RecordReader, write_links
+from whiteline.database.sqlite_pack import EXTENT_COLUMNS, PackedRecord, pack_record, split_details, split_record
 from whiteline.database.sqlite_tables import STORE_SCHEMA_VERSION, make_missing
+from whiteline.database.sqlite_write import write_records
 from whiteline.errors import StoreError
 
 __all__ = ["migrate_file"]
 
+_N_LINKS = 1_000_000  # in memory at a time: sorted, they are written many times faster
 _COUNTED = ("spectra", "structures", "records", "components", "grids")
 
 
@@ -62,10 +72,12 @@ def _copy(path: Path, version: int) -> Path:
 
 def _migrate(connection: sqlite3.Connection, path: Path, version: int, backup: Path) -> None:
     before = _count(connection)
+    n_made = 0
     for step in range(version, STORE_SCHEMA_VERSION):
-        _STEPS[step](connection)
+        n_made += _STEPS[step](connection)
     connection.execute(f"PRAGMA user_version = {STORE_SCHEMA_VERSION}")
     after = _count(connection)
+    before["records"] += n_made
     if before != after:
         raise StoreError(
             f"the store {path} was left as it is: after its migration it would hold {after} instead of {before}, so "
@@ -81,7 +93,7 @@ def _count(connection: sqlite3.Connection) -> dict[str, int]:
     }
 
 
-def _to_version_2(connection: sqlite3.Connection) -> None:
+def _to_version_2(connection: sqlite3.Connection) -> int:
     """Keep shared contents once under integer keys, compress structures, and number what was written."""
     functions: dict[str, Callable[[str], bytes | str]] = {
         "from_hex": bytes.fromhex,
@@ -104,6 +116,44 @@ def _to_version_2(connection: sqlite3.Connection) -> None:
     for kind, name in found:
         if kind == "table":
             connection.execute(f"DROP TABLE old_{name}")
+    return 0
+
+
+def _to_version_3(connection: sqlite3.Connection) -> int:
+    """Link records to what they name, and give spectra without one a record; return how many."""
+    make_missing(connection)
+    sql = (
+        "SELECT r.spectrum_key, s.id, r.id, r.started_at, r.content, c.content FROM records AS r "
+        "JOIN spectra AS s ON s.key = r.spectrum_key JOIN contexts AS c ON c.key = r.context_key"
+    )
+    links: list[tuple[bytes, int]] = []
+    reader = RecordReader()
+    for key, spectrum_id, *row in connection.execute(sql):
+        try:
+            links += ((entity, key) for entity in reader.links(spectrum_id, row))
+        except DECODING_ERRORS:
+            continue  # what nobody can read stays as it is: `whiteline db verify` names it
+        if len(links) > _N_LINKS:
+            write_links(connection, links)
+            links.clear()
+    write_links(connection, links)
+    made = list(_made_records(connection))
+    write_records(connection, made)
+    return len(made)
+
+
+def _made_records(connection: sqlite3.Connection) -> Iterator[tuple[int, PackedRecord]]:
+    """Yield a record for each spectrum that has none."""
+    names = (*PLAIN_COLUMNS, *EXTENT_COLUMNS)
+    columns = ", ".join(f"s.{name}" for name in names)
+    sql = (
+        f"SELECT s.key, p.content, s.details, {columns} FROM spectra AS s "  # noqa: S608  # constants
+        "JOIN parameters AS p ON p.key = s.parameters_key WHERE s.key NOT IN (SELECT spectrum_key FROM records)"
+    )
+    for key, parameters, details, *values in connection.execute(sql):
+        summary = read_summary(dict(zip(names, values, strict=True)), parameters=parameters)
+        record = minimal_record(summary, json.loads(details)["parents"])
+        yield key, pack_record(record, summary.id)
 
 
 def _part(split: Callable[[Mapping[str, Any]], tuple[dict[str, Any], dict[str, Any]]], text: str, part: int) -> str:
@@ -144,4 +194,5 @@ INSERT INTO records SELECT s.key, r.record_id, r.started_at, record_of(r.record)
   FROM old_records AS r JOIN spectra AS s ON s.id = r.spectrum_id;
 """
 # One function a step: the entry at `n` turns a file of schema version n into one of version n + 1.
-_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _to_version_2}
+# It returns how many records it made.
+_STEPS: dict[int, Callable[[sqlite3.Connection], int]] = {1: _to_version_2, 2: _to_version_3}

@@ -12,15 +12,26 @@ from functools import partial
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
+from whiteline.database.ancestry import known_ids, minimal_record
 from whiteline.database.blobs import PackedFile, pack_files
 from whiteline.database.documents import SPECTRUM_SCHEMA_VERSION, SpectrumDocument, json_text
 from whiteline.database.rows import PLAIN_COLUMNS, SpectrumArrays, compress, content_hash, pack_arrays, pack_structure
+from whiteline.database.sqlite_links import context_entity, entity_of
 from whiteline.database.store import Item
 from whiteline.provenance import ProvenanceRecord
 from whiteline.provenance.record import OWN_FIELDS, record_id
 from whiteline.spectrum import Spectrum
 
-__all__ = ["EXTENT_COLUMNS", "PackedItem", "Shared", "pack", "split_details", "split_record"]
+__all__ = [
+    "EXTENT_COLUMNS",
+    "PackedItem",
+    "PackedRecord",
+    "Shared",
+    "pack",
+    "pack_record",
+    "split_details",
+    "split_record",
+]
 
 EXTENT_COLUMNS = ("n_points", "energy_min", "energy_max")
 # What differs from spectrum to spectrum; every other field is shared.
@@ -47,12 +58,32 @@ class Shared(NamedTuple):
     more: tuple[tuple[str, str], ...] = ()
 
 
+class PackedRecord(NamedTuple):
+    """A record, ready to be bound.
+
+    Attributes:
+        row: Id, start, and what it has for itself; `context` is what it shares with others.
+        links: Under which entities it is found; see `sqlite_links`.
+    """
+
+    row: tuple[str, str, str]
+    context: Shared
+    links: tuple[bytes, ...]
+
+
+class _Context(NamedTuple):
+    """What a record shares with others, and the entity of that."""
+
+    shared: Shared
+    entity: bytes
+
+
 class PackedItem(NamedTuple):
     """A document, its record and its files, ready to be bound.
 
     Attributes:
         row: Values of `PLAIN_COLUMNS`, of `EXTENT_COLUMNS` and the details.
-        record: Id, start, and the rest of the record; `context` is what it shares with others.
+        has_record: Whether the record came with the document; one that did not is for a spectrum that has none.
     """
 
     id: str
@@ -63,8 +94,8 @@ class PackedItem(NamedTuple):
     parameters: Shared
     description: Shared
     arrays: SpectrumArrays | None
-    record: tuple[str, str, str] | None
-    context: Shared | None
+    record: PackedRecord
+    has_record: bool
     files: tuple[PackedFile, ...]
 
 
@@ -106,7 +137,8 @@ class _Packer:
         self._parameters: dict[int, Shared] = {}
         self._descriptions: dict[tuple[Any, ...], Shared] = {}
         self._texts: dict[int, str] = {}
-        self._contexts: dict[tuple[int, ...], Shared] = {}
+        self._contexts: dict[tuple[Any, ...], _Context] = {}
+        self._made: list[ProvenanceRecord] = []
         self._grids: dict[bytes, str] = {}
 
     def pack(
@@ -123,7 +155,6 @@ class _Packer:
         }
         if spectrum is not None:
             own["spectrum"] = {name: getattr(spectrum, name) for name in _OWN_OF_SPECTRUM}
-        context = None if record is None else self._context(document.id, record)
         return PackedItem(
             id=document.id,
             elements=document.elements,
@@ -145,14 +176,19 @@ class _Packer:
                 lambda: _pack_description(document),
             ),
             arrays=arrays,
-            record=None if context is None or record is None else _pack_record(document.id, record, context),
-            context=context,
+            record=self._record(document, record),
+            has_record=record is not None,
             files=pack_files(files, spectrum_id=document.id) if files else (),
         )
 
-    def _context(self, spectrum_id: str, record: ProvenanceRecord) -> Shared:
-        key = tuple(map(id, _shared_of_record(record)))
-        return _once(self._contexts, key, lambda: _pack_context(spectrum_id, record))
+    def _record(self, document: SpectrumDocument, given: ProvenanceRecord | None) -> PackedRecord:
+        record = given or minimal_record(document, document.parents)
+        if given is None:
+            self._made.append(record)  # lives as long as its context is recognised by `id`
+        own, shared = record.parts()
+        key = tuple(map(_key_of, _shared_of_record(record)))
+        context = _once(self._contexts, key, lambda: _pack_context(shared, document.id))
+        return _pack_record(record, own, context, document.id)
 
     def _described(self, spectrum: Spectrum) -> tuple[Any, ...]:
         # 1 and 1.0, or 0.0 and -0.0, are equal to Python and not as JSON, hence the text.
@@ -161,6 +197,11 @@ class _Packer:
             *_shared_of_spectrum(spectrum),
             *(_once(self._texts, id(each), partial(repr, each)) for each in numbers),
         )
+
+
+def _key_of(value: Any) -> Any:
+    """Return what tells a field of a record apart: a text or number itself, what is larger by its `id`."""
+    return value if isinstance(value, str | int) else id(value) if value else None
 
 
 def _once(known: dict[_K, _V], key: _K, make: Callable[[], _V]) -> _V:
@@ -210,16 +251,32 @@ def _pack_description(document: SpectrumDocument) -> Shared:
     return _share(json_text(split_details(details)[0], what=f"document {document.id}"))
 
 
-def _pack_context(spectrum_id: str, record: ProvenanceRecord) -> Shared:
-    return _share(json_text(record.parts()[1], what=_record_of(spectrum_id)))
+def pack_record(record: ProvenanceRecord, spectrum_id: str = "") -> PackedRecord:
+    """Return a record ready to be bound.
+
+    Args:
+        record: The record.
+        spectrum_id: Whose it is; empty where a job made no spectrum.
+
+    Raises:
+        ParameterError: JSON cannot hold it.
+    """
+    own, shared = record.parts()
+    return _pack_record(record, own, _pack_context(shared, spectrum_id), spectrum_id)
 
 
-def _pack_record(spectrum_id: str, record: ProvenanceRecord, context: Shared) -> tuple[str, str, str]:
-    own = json_text(record.parts()[0], what=_record_of(spectrum_id))
-    # Not `record.id`, which would write both texts anew for each of many records.
-    identity = record.given_id or record_id(record.started_at, own, str(context.content))
-    return identity, record.started_at, own
+def _pack_context(shared: Mapping[str, Any], spectrum_id: str) -> _Context:
+    text = json_text(shared, what=_record_of(spectrum_id))
+    return _Context(_share(text), context_entity(shared))
+
+
+def _pack_record(record: ProvenanceRecord, own: Mapping[str, Any], context: _Context, spectrum_id: str) -> PackedRecord:
+    text = json_text(own, what=_record_of(spectrum_id))
+    # Not `record.id`, which would write the shared text anew for each of many records.
+    identity = record.given_id or record_id(record.started_at, own, str(context.shared.content))
+    ids = known_ids(record, identity, spectrum_id=spectrum_id)
+    return PackedRecord((identity, record.started_at, text), context.shared, (context.entity, *map(entity_of, ids)))
 
 
 def _record_of(spectrum_id: str) -> str:
-    return f"the provenance record of document {spectrum_id}"
+    return f"the provenance record of document {spectrum_id}" if spectrum_id else "the provenance record of a job"

@@ -1,9 +1,12 @@
-"""The tables and indexes of the embedded store, version 2.
+"""The tables and indexes of the embedded store, version 3.
 
 What many spectra share – structures, axes, parameters, raw files – is kept once, named by its content hash and
 referred to by a small integer. `descriptions` and `contexts` hold what documents and records share beside; contexts
 stay when their last record is deleted. Indexes end in the fields that queries filter and sort by, so that the rows of a
 large table are read only for what is found.
+
+`activities` are records of jobs that made no spectrum, and `members` the spectra that they used beside those that they
+name. `links` is an index of records by what they name; see `sqlite_links`.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from whiteline.database.store import IndexStatus
 
 __all__ = ["STORE_SCHEMA_VERSION", "find_indexes", "make_missing"]
 
-STORE_SCHEMA_VERSION = 2
+STORE_SCHEMA_VERSION = 3
 
 _TABLES = {
     "meta": "(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
@@ -41,6 +44,14 @@ _TABLES = {
     "files": """(
   spectrum_key INTEGER NOT NULL, name TEXT NOT NULL, blob_key INTEGER NOT NULL,
   PRIMARY KEY (spectrum_key, name)) WITHOUT ROWID""",
+    "links": "(entity BLOB NOT NULL, subject INTEGER NOT NULL, PRIMARY KEY (entity, subject)) WITHOUT ROWID",
+    "activities": """(
+  key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, started_at TEXT NOT NULL, content TEXT NOT NULL,
+  context_key INTEGER NOT NULL)""",
+    "members": """(
+  activity_key INTEGER NOT NULL, position INTEGER NOT NULL, spectrum_key INTEGER NOT NULL,
+  PRIMARY KEY (activity_key, position)) WITHOUT ROWID""",
+    "marks": "(id TEXT PRIMARY KEY, reason TEXT NOT NULL, marked_at TEXT NOT NULL) WITHOUT ROWID",
 }
 # Name: table and fields. A condition, where there is one, stands in `_CONDITIONS`.
 _INDEXES = {
@@ -68,6 +79,7 @@ _INDEXES = {
     "structures_by_id": ("structures", ("structure_id",)),
     "components_by_grid": ("components", ("grid_key",)),
     "files_by_blob": ("files", ("blob_key",)),
+    "members_by_spectrum": ("members", ("spectrum_key",)),
 }
 _CONDITIONS = {"spectra_not_converged": " WHERE status <> 'converged'"}
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import count
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import count, repeat
 from typing import NamedTuple
 
 from whiteline.database.blobs import PackedFile
 from whiteline.database.rows import PLAIN_COLUMNS
-from whiteline.database.sqlite_pack import EXTENT_COLUMNS, PackedItem, Shared
+from whiteline.database.sqlite_links import remove_links, write_links
+from whiteline.database.sqlite_pack import EXTENT_COLUMNS, PackedItem, PackedRecord, Shared
 
-__all__ = ["remove", "write", "write_files"]
+__all__ = ["remove", "write", "write_activity", "write_files", "write_records"]
 
 _COLUMNS = (
     *(*PLAIN_COLUMNS, *EXTENT_COLUMNS, "details"),
@@ -27,6 +28,12 @@ _INSERT_RECORD = (
     "ON CONFLICT (spectrum_key, id) DO UPDATE SET content = excluded.content, context_key = excluded.context_key "
     "WHERE NOT json_valid(CAST(records.content AS TEXT)) OR NOT EXISTS "
     "(SELECT 1 FROM contexts AS c WHERE c.key = records.context_key AND json_valid(CAST(c.content AS TEXT)))"
+)
+_INSERT_ACTIVITY = (
+    "INSERT INTO activities (id, started_at, content, context_key) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (id) DO UPDATE SET content = excluded.content, context_key = excluded.context_key "
+    "WHERE NOT json_valid(CAST(activities.content AS TEXT)) OR NOT EXISTS "
+    "(SELECT 1 FROM contexts AS c WHERE c.key = activities.context_key AND json_valid(CAST(c.content AS TEXT)))"
 )
 # What is named by its content is the same, unless it was damaged.
 _INSERT_BLOB = (
@@ -86,17 +93,55 @@ def write(connection: sqlite3.Connection, group: Sequence[PackedItem]) -> None:
     grid_keys = {grid: grids[bytes.fromhex(grid)] for grid in axes}
     components = [(keys[i], grid_keys[a.grid], a.weights, a.components) for i, a in arrays.items()]
     connection.executemany("INSERT INTO components VALUES (?, ?, ?, ?)", components)
-    _write_records(connection, group, keys)
+    write_records(connection, [(keys[item.id], item.record) for item in _needed(connection, group, stored)])
     for item in group:
         write_files(connection, keys[item.id], item.files)
     for table in ("structures", "parameters", "descriptions", "grids"):
         _remove_unused(connection, table, {getattr(found, table) for found in stored.values()})
 
 
-def _write_records(connection: sqlite3.Connection, group: Sequence[PackedItem], keys: Mapping[str, int]) -> None:
-    contexts = _intern(connection, "contexts", (item.context for item in group if item.context))
-    records = [(keys[i.id], *i.record, contexts[i.context.hash]) for i in group if i.record and i.context]
-    connection.executemany(_INSERT_RECORD, records)
+def _needed(
+    connection: sqlite3.Connection, group: Sequence[PackedItem], stored: Mapping[str, _Stored]
+) -> Iterator[PackedItem]:
+    """Yield the items whose records are to be written: those that came with one, or whose spectrum has none."""
+    recorded = {item.id for item in group if item.has_record}
+    unrecorded = {item.id: item for item in group if item.id not in recorded}
+    yield from (item for item in group if item.has_record)
+    for i, item in unrecorded.items():
+        sql = "SELECT 1 FROM records WHERE spectrum_key = ? LIMIT 1"
+        if i not in stored or connection.execute(sql, (stored[i].key,)).fetchone() is None:
+            yield item
+
+
+def write_records(connection: sqlite3.Connection, records: Sequence[tuple[int, PackedRecord]]) -> None:
+    """Write records of the spectra with these keys, and their links, inside a transaction."""
+    contexts = _intern(connection, "contexts", (record.context for _, record in records))
+    fresh = [
+        (key, record)
+        for key, record in records
+        # What is there already has its links, perhaps of an earlier schema version.
+        if connection.execute(_INSERT_RECORD, (key, *record.row, contexts[record.context.hash])).rowcount
+    ]
+    write_links(connection, ((entity, key) for key, record in fresh for entity in record.links))
+
+
+def write_activity(connection: sqlite3.Connection, record: PackedRecord, members: Iterable[str]) -> None:
+    """Write the record of a job that made no spectrum, and those of its members that are stored, in a transaction."""
+    contexts = _intern(connection, "contexts", (record.context,))
+    row = (*record.row, contexts[record.context.hash])
+    is_fresh = connection.execute(_INSERT_ACTIVITY, row).rowcount
+    (key,) = connection.execute("SELECT key FROM activities WHERE id = ?", row[:1]).fetchone()
+    write_links(connection, ((entity, -key) for entity in record.links if is_fresh))
+    sql = "SELECT spectrum_key, position FROM members WHERE activity_key = ?"
+    known = dict(connection.execute(sql, (key,)))
+    fresh = [member for member in dict.fromkeys(_find_keys(connection, members)) if member not in known]
+    rows = zip(repeat(key), count(max(known.values(), default=-1) + 1), fresh, strict=False)
+    connection.executemany("INSERT INTO members (activity_key, position, spectrum_key) VALUES (?, ?, ?)", rows)
+
+
+def _find_keys(connection: sqlite3.Connection, ids: Iterable[str]) -> Iterator[int]:
+    for spectrum_id in ids:
+        yield from (key for (key,) in connection.execute("SELECT key FROM spectra WHERE id = ?", (spectrum_id,)))
 
 
 def write_files(connection: sqlite3.Connection, key: int, files: Sequence[PackedFile]) -> None:
@@ -120,12 +165,14 @@ def remove(connection: sqlite3.Connection, spectrum_id: str) -> bool:
     shared: dict[str, set[int | None]] = {
         table: {getattr(found, table)} for table in ("structures", "parameters", "descriptions", "grids")
     }
+    remove_links(connection, found.key, spectrum_id)
     sql = "SELECT blob_key FROM files WHERE spectrum_key = ?"
     shared["blobs"] = {key for (key,) in connection.execute(sql, (found.key,))}
     for table, column in (
         ("components", "key"),
         ("records", "spectrum_key"),
         ("files", "spectrum_key"),
+        ("members", "spectrum_key"),
         ("spectra", "key"),
     ):
         connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (found.key,))  # noqa: S608  # constants

@@ -106,6 +106,7 @@ class StoreStatus:
         address: Where it is, without credentials.
         schema_version: Version of its layout.
         n_files: Number of raw files; those of the same content are kept once.
+        n_activities: Number of records of jobs that made no spectrum, and `n_marks` that of suspect things.
         size_bytes: What it takes on disk, as far as the server says.
         indexes: Every index it should have.
     """
@@ -118,6 +119,8 @@ class StoreStatus:
     n_files: int
     size_bytes: int
     indexes: tuple[IndexStatus, ...]
+    n_activities: int = 0
+    n_marks: int = 0
 
 
 @runtime_checkable
@@ -148,6 +151,9 @@ class SpectrumStore(Protocol):
         files: Mapping[str, bytes] | None = None,
     ) -> None:
         """Store a document in place of an earlier one with its id, and add record and files to what it has.
+
+        Nothing is stored without a record: a spectrum that comes without one, and has none yet, gets one that tells
+        what its document says (`ancestry.minimal_record`).
 
         Args:
             document: What to store.
@@ -294,21 +300,32 @@ class SpectrumStore(Protocol):
     def linked(self, ids: Sequence[str]) -> list[LinkedRecord]:
         """Return every record that used or made one of these things, or has one as a member; each once, oldest first.
 
+        A record is found by its own id, too, and the records of a spectrum by that of the spectrum.
+
         Args:
             ids: Content hashes, checksums (`sha256:…`) and stored ids, whole.
         """
         ...
 
     def linked_ids(self, prefix: str, limit: int = 10) -> list[str]:
-        """Return ids of things that records name and that begin so, in their order; `sha256:` may be left out."""
+        """Return ids of things that records name, and of records, that begin so, in their order.
+
+        `sha256:` may be left out. What is no hexadecimal number, such as the name of a source, is found only whole.
+        """
         ...
 
     def find_records(self, condition: RecordCondition) -> Iterator[LinkedRecord]:
         """Stream the records that meet a condition, of spectra and of other jobs."""
         ...
 
-    def mark(self, ids: Sequence[str], reason: str) -> int:
-        """Mark things as suspect, whether or not they are stored here; return how many were not yet for this reason."""
+    def mark(self, ids: Sequence[str], reason: str, *, marked_at: str = "") -> int:
+        """Mark things as suspect, whether or not they are stored here; return how many were not yet for this reason.
+
+        Args:
+            ids: What to mark.
+            reason: Why, in words that people will read.
+            marked_at: Since when, ISO 8601, UTC; now where it is empty.
+        """
         ...
 
     def unmark(self, ids: Sequence[str]) -> int:

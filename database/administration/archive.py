@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -15,17 +15,20 @@ from typing import Any, Self
 import numpy as np
 
 from whiteline.database.administration.archive_format import (
+    ACTIVITIES,
     KINDS,
     MANIFEST,
+    MARKS,
     Manifest,
     blob_name,
     is_member_name,
     part_name,
 )
 from whiteline.database.administration.checksums import sha256
-from whiteline.database.administration.entries import DECODING_ERRORS, Entry
+from whiteline.database.administration.entries import DECODING_ERRORS, Activity, Entry
 from whiteline.database.blobs import LARGEST_FILE, StoredFile, check_file_name
 from whiteline.database.documents import SpectrumDocument
+from whiteline.database.linked import Mark
 from whiteline.errors import CorruptStoreError, SchemaVersionError, StoreError, WhitelineError
 from whiteline.provenance import ProvenanceRecord
 
@@ -126,6 +129,41 @@ class Archive:
                     raise self._fault(part_name("documents", i_part), f"has {entry.id} after {last}")
                 last = entry.id
                 yield entry
+
+    def activities(self) -> Iterator[Activity]:
+        """Stream the jobs that made no spectrum; none in a backup of format 1.
+
+        Raises:
+            CorruptStoreError: Their member is missing, or is not what the manifest says.
+            SchemaVersionError: A newer Whiteline wrote one.
+        """
+        for values in self._lines(ACTIVITIES):
+            try:
+                record, members = ProvenanceRecord.from_dict(values["record"]), tuple(map(str, values["members"]))
+            except SchemaVersionError:
+                raise
+            except DECODING_ERRORS as error:
+                raise self._fault(ACTIVITIES, f"cannot be read ({type(error).__name__}: {error})") from error
+            yield Activity(record, members)
+
+    def marks(self) -> Mapping[str, Mark]:
+        """Return what is marked as suspect, by id.
+
+        Raises:
+            CorruptStoreError: The member is missing, or is not what the manifest says.
+        """
+        try:
+            return {values["id"]: Mark(values["reason"], values["marked_at"]) for values in self._lines(MARKS)}
+        except DECODING_ERRORS as error:
+            raise self._fault(MARKS, f"cannot be read ({type(error).__name__}: {error})") from error
+
+    def _lines(self, name: str) -> Iterator[dict[str, Any]]:
+        if name not in self.manifest.members:
+            return
+        try:
+            yield from map(json.loads, self.read(name).splitlines())
+        except (ValueError, RecursionError) as error:
+            raise self._fault(name, f"is no JSON ({error})") from error
 
     def part(self, i_part: int) -> Part:
         """Return one part.

@@ -11,9 +11,11 @@ from whiteline.database.administration.entries import TallyResult
 from whiteline.errors import CorruptStoreError, SchemaVersionError
 
 __all__ = [
+    "ACTIVITIES",
     "FORMAT_VERSION",
     "KINDS",
     "MANIFEST",
+    "MARKS",
     "README",
     "README_TEXT",
     "Manifest",
@@ -24,16 +26,19 @@ __all__ = [
 ]
 
 FORMAT: Final = "whiteline-backup"
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 MANIFEST: Final = "manifest.json"
 README: Final = "README.txt"
+# What is kept of lineage beside the spectra; backups of format 1 lack both.
+ACTIVITIES: Final = "lineage/activities.jsonl.gz"
+MARKS: Final = "lineage/marks.jsonl.gz"
 # Members of each part, in the order in which they are written.
 KINDS: Final = ("structures", "index", "arrays", "records", "files", "documents")
 _BLOB: Final = re.compile(r"blobs/[0-9a-f]{2}/[0-9a-f]{64}\.gz")
 _PART: Final = re.compile(r"(structures|index|records|files|documents)/\d{5,}\.jsonl\.gz|arrays/\d{5,}\.npy")
 
 README_TEXT: Final = """\
-A backup of a Whiteline store of core-level spectra, format 1.
+A backup of a Whiteline store of core-level spectra, format 2.
 
 It needs no Whiteline to be read: tar, gzip, JSON and NumPy's .npy format are all there is to it. Spectra come in parts
 00000, 00001, ... in the order of their ids; each part is complete by itself.
@@ -49,6 +54,9 @@ It needs no Whiteline to be read: tar, gzip, JSON and NumPy's .npy format are al
   records/00000.jsonl.gz     one line a provenance record, with the id of its spectrum.
   files/00000.jsonl.gz       one line a raw file: its spectrum, name, length in bytes and SHA-256.
   blobs/3f/3f9a....gz        the raw file whose content has this SHA-256, once however many spectra share it.
+  lineage/activities.jsonl.gz  one line a job that made no spectrum (a dataset, a model, a figure, a file): its
+                             provenance record, and the ids of the spectra that it used beside those it names.
+  lineage/marks.jsonl.gz     one line a thing that is marked as suspect: its id, the reason, and since when.
   manifest.json              counts, versions, and length and SHA-256 of every other member. It is written last: a
                              backup without it was cut.
 """
@@ -74,7 +82,7 @@ def blob_name(checksum: str) -> str:
 
 def is_member_name(name: str) -> bool:
     """Return whether a backup has members of such a name; all others are refused."""
-    return name in (MANIFEST, README) or bool(_BLOB.fullmatch(name) or _PART.fullmatch(name))
+    return name in (MANIFEST, README, ACTIVITIES, MARKS) or bool(_BLOB.fullmatch(name) or _PART.fullmatch(name))
 
 
 @dataclass(frozen=True)
@@ -104,7 +112,7 @@ class Manifest:
         n_parts: Number of parts.
         n_structures: Number of different structures.
         n_blobs: Number of different raw files.
-        tally: Counts and digests of spectra, records and files.
+        tally: Counts and digests of spectra, records and files, and of jobs and marks.
         members: Every other member by its name.
     """
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import gzip
 import json
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from io import BytesIO
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from whiteline.database.administration.archive_format import (
+    ACTIVITIES,
     MANIFEST,
+    MARKS,
     README,
     README_TEXT,
     Manifest,
@@ -21,7 +23,8 @@ from whiteline.database.administration.archive_format import (
     part_name,
 )
 from whiteline.database.administration.checksums import canonical_json, sha256
-from whiteline.database.administration.entries import Entry
+from whiteline.database.administration.entries import Activity, Entry
+from whiteline.database.linked import Mark
 
 __all__ = ["ArchiveWriter"]
 
@@ -70,6 +73,13 @@ class ArchiveWriter:
                 self._add(name, entry.content(file))
         if self._part.n_spectra >= _PART_SPECTRA or self._part.n_bytes >= _PART_BYTES:
             self.end_part()
+
+    def add_lineage(self, activities: Iterable[Activity], marks: Mapping[str, Mark]) -> None:
+        """Write the jobs that made no spectrum, and the marks; once, after the last part."""
+        lines = (_line(record=each.record.to_dict(), members=list(each.members)) for each in activities)
+        self._add(ACTIVITIES, _join(lines))
+        told = (_line(id=each, reason=mark.reason, marked_at=mark.marked_at) for each, mark in marks.items())
+        self._add(MARKS, _join(told))
 
     def end_part(self) -> None:
         """Write what was collected since the last part, if there is anything."""

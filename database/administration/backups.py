@@ -75,6 +75,12 @@ def backup(store: SpectrumStore, path: str | Path, *, on_progress: OnProgress | 
             if on_progress:
                 on_progress(min(i / n_expected, 1.0), f"saving {i} of {n_expected}")
         writer.end_part()
+        activities, marks = list(source.activities()), source.marks()
+        writer.add_lineage(activities, marks)
+        for activity in activities:
+            tally.add_activity(activity)
+        for each, mark in sorted(marks.items()):
+            tally.add_mark(each, mark)
         manifest = Manifest(
             created_at=created_at,
             source=store.address,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from whiteline.database.administration.entries import (
+    Activity,
     Entry,
     OnProgress,
     Source,
@@ -112,4 +113,29 @@ def compare(source: Source, target: SpectrumStore, *, on_progress: OnProgress | 
         found += differences(entry, other)
         if on_progress and i % _REPORT_EVERY == 0:
             on_progress(min(i / n_expected, 1.0), f"comparing {i} of {n_expected}")
+    found += _compare_lineage(source, target, ours, theirs)
     return Comparison(source=ours.result, target=theirs.result, differences=tuple(found))
+
+
+def _compare_lineage(source: Source, target: SpectrumStore, ours: Tally, theirs: Tally) -> Iterator[Difference]:
+    """Yield what the target lacks of records of jobs that made no spectrum, and of marks; count both sides."""
+    there = {record.id: record for record in target.activities()}
+    for activity in source.activities():
+        ours.add_activity(activity)
+        record = there.get(activity.record.id)
+        if record is None:
+            yield Difference(activity.record.id, "this record of a job is missing: run the same command again")
+            continue
+        members = target.members(record.id)
+        theirs.add_activity(Activity(record, tuple(members)))
+        n_lacking = sum(target.has(each) for each in set(activity.members) - set(members))
+        if n_lacking:
+            yield Difference(record.id, f"this job lacks {n_lacking} of its spectra: run the same command again")
+    marks = target.marks()
+    for each, mark in sorted(source.marks().items()):
+        ours.add_mark(each, mark)
+        if each not in marks:
+            yield Difference(each, "is not marked as suspect there: run the same command again")
+            continue
+        # For whatever reason: what was found out in the target stays.
+        theirs.add_mark(each, mark)

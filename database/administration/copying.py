@@ -29,6 +29,8 @@ class CopyReport:
         n_completed: Spectra that it had without some record or file; these were added.
         n_replaced: Spectra that it had otherwise, or damaged, and that were replaced.
         n_same: Spectra that it had already, bit for bit.
+        n_activities: Records of jobs that made no spectrum, and that the target did not have.
+        n_marks: Marks of suspicion that it did not have.
         comparison: Both sides, read anew after the last write.
     """
 
@@ -36,6 +38,8 @@ class CopyReport:
     n_completed: int
     n_replaced: int
     n_same: int
+    n_activities: int
+    n_marks: int
     comparison: Comparison
 
 
@@ -43,6 +47,9 @@ def copy(
     source: Source, target: SpectrumStore, *, replace: bool = False, on_progress: OnProgress | None = None
 ) -> CopyReport:
     """Copy what the target does not have yet, then compare both sides.
+
+    The records of datasets, models and files, and the marks of what is suspect, go along whatever the query: what the
+    target holds may rest on them.
 
     What is there already with the same checksum is left alone, so that running it again after a kill goes on where it
     ended. What is there with another checksum, or damaged, stays, unless `replace`, and is among the differences of the
@@ -78,13 +85,37 @@ def copy(
         if on_progress:
             on_progress(min(i / n_expected, 1.0), f"copying {i} of {n_expected}")
     writer.flush()
+    n_activities, n_marks = _copy_activities(source, target), _copy_marks(source, target)
     return CopyReport(
         n_new=counts["new"],
         n_completed=counts["completed"],
         n_replaced=counts["replaced"],
         n_same=counts["same"],
+        n_activities=n_activities,
+        n_marks=n_marks,
         comparison=compare(source, target, on_progress=on_progress),
     )
+
+
+def _copy_activities(source: Source, target: SpectrumStore) -> int:
+    """Copy the records of jobs that made no spectrum, and their members; return how many records were new."""
+    known = {record.id for record in target.activities()}
+    n_new = 0
+    for activity in source.activities():
+        # Also one that is there: some of its members may have come with this copy.
+        target.put_activity(activity.record, activity.members)
+        n_new += activity.record.id not in known
+    return n_new
+
+
+def _copy_marks(source: Source, target: SpectrumStore) -> int:
+    """Copy the marks of what nobody has marked in the target; return how many there were."""
+    known = target.marks()
+    groups: dict[tuple[str, str], list[str]] = {}
+    for each, mark in source.marks().items():
+        if each not in known:
+            groups.setdefault((mark.reason, mark.marked_at), []).append(each)
+    return sum(target.mark(ids, reason, marked_at=since) for (reason, since), ids in groups.items())
 
 
 class _Writer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
@@ -17,11 +17,13 @@ from whiteline.status import Status
 if TYPE_CHECKING:
     from whiteline.database.blobs import StoredFile
     from whiteline.database.documents import SpectrumDocument
+    from whiteline.database.linked import Mark
     from whiteline.database.store import SpectrumStore
 
 __all__ = [
     "DECODING_ERRORS",
     "EVERYTHING",
+    "Activity",
     "Entry",
     "OnProgress",
     "Source",
@@ -100,6 +102,24 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Activity:
+    """A job that made something other than a spectrum.
+
+    Attributes:
+        record: Its record.
+        members: Ids of stored spectra that it used beside those that the record names.
+    """
+
+    record: ProvenanceRecord
+    members: tuple[str, ...]
+
+    @cached_property
+    def checksum(self) -> str:
+        """The checksum of the record."""
+        return record_checksum(self.record)
+
+
+@dataclass(frozen=True)
 class Unreadable:
     """A stored spectrum that is damaged, and what reading it said."""
 
@@ -126,6 +146,14 @@ class Source(Protocol):
 
     def entries(self) -> Iterator[Entry]:
         """Stream the entries in the order of their ids."""
+        ...
+
+    def activities(self) -> Iterator[Activity]:
+        """Stream the jobs that made no spectrum, those that started first at the front."""
+        ...
+
+    def marks(self) -> Mapping[str, Mark]:
+        """Return what is marked as suspect, by id."""
         ...
 
 
@@ -169,6 +197,15 @@ class StoreSource:
                 f"a spectrum in {self.address} cannot be read ({type(error).__name__}: {error}): "
                 f"`whiteline db verify {self.address}` names it and what to do"
             ) from error
+
+    def activities(self) -> Iterator[Activity]:
+        """Stream all jobs that made no spectrum, whatever the query: what they made may rest on what it finds."""
+        for record in self.store.activities():
+            yield Activity(record, tuple(self.store.members(record.id)))
+
+    def marks(self) -> Mapping[str, Mark]:
+        """Return all that is marked as suspect, whatever the query."""
+        return self.store.marks()
 
 
 def read_entry(store: SpectrumStore, spectrum_id: str) -> Entry | Unreadable | None:
@@ -216,6 +253,8 @@ class TallyResult:
         n_spectra: Number of documents; `documents` is the digest of their ids and checksums, in the order of the ids.
         n_records: Number of provenance records, and `records` their digest, by spectrum, start and id.
         n_files: Number of raw files, and `files` their digest, by spectrum and name.
+        n_activities: Number of jobs that made no spectrum, and `activities` the digest of their records.
+        n_marks: Number of things that are marked as suspect, and `marks` the digest of ids and reasons.
     """
 
     n_spectra: int
@@ -224,6 +263,10 @@ class TallyResult:
     documents: str
     records: str
     files: str
+    n_activities: int = 0
+    activities: str = ""
+    n_marks: int = 0
+    marks: str = ""
 
 
 class Tally:
@@ -231,6 +274,7 @@ class Tally:
 
     def __init__(self) -> None:
         self._documents, self._records, self._files = Digest(), Digest(), Digest()
+        self._activities, self._marks = Digest(), Digest()
 
     def add(self, entry: Entry, *, like: Entry | None = None) -> None:
         """Take one more entry.
@@ -248,6 +292,14 @@ class Tally:
             if name in entry.file_checksums:
                 self._files.add(entry.id, name, entry.file_checksums[name])
 
+    def add_activity(self, activity: Activity) -> None:
+        """Take one more job that made no spectrum."""
+        self._activities.add(activity.record.id, activity.checksum)
+
+    def add_mark(self, each: str, mark: Mark) -> None:
+        """Take one more mark."""
+        self._marks.add(each, mark.reason)
+
     @property
     def result(self) -> TallyResult:
         """What has been counted so far."""
@@ -258,4 +310,8 @@ class Tally:
             documents=self._documents.value,
             records=self._records.value,
             files=self._files.value,
+            n_activities=self._activities.n_added,
+            activities=self._activities.value,
+            n_marks=self._marks.n_added,
+            marks=self._marks.value,
         )

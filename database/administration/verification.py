@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from whiteline.database.administration.archive_format import blob_name, part_name
+from whiteline.database.administration.archive_format import ACTIVITIES, blob_name, part_name
 from whiteline.database.administration.checksums import Digest, canonical_json, sha256
 from whiteline.database.administration.entries import DECODING_ERRORS, EVERYTHING, OnProgress
 from whiteline.database.administration.faults import Fault, VerificationReport
@@ -14,14 +14,18 @@ from whiteline.errors import CorruptStoreError, WhitelineError
 if TYPE_CHECKING:
     from whiteline.database.administration.archive import Archive, Part
     from whiteline.database.store import SpectrumStore
+    from whiteline.provenance import ProvenanceRecord
 
 __all__ = ["verify_archive", "verify_store"]
 
 _REPORT_EVERY = 50
+_N_ID = 40  # digits of an id that is a hash of the record
 _RESTORE = (
     "replace it from a backup (`whiteline db restore BACKUP --into-existing --replace`), or delete it "
     "(`store.delete(ID)` in Python) and compute it again"
 )
+_NO_RECORD = "store it again (`store.put(store.get(ID))` in Python): what its document says is put on record"
+_EDITED = "do not rest on what it says; restore a backup into a new store (`whiteline db restore BACKUP --db NEW`)"
 _OTHER_BACKUP = "use the untouched file or another backup"
 
 
@@ -31,7 +35,7 @@ def verify_store(store: SpectrumStore, *, on_progress: OnProgress | None = None)
     Raises:
         StoreError: The store cannot be reached at all.
     """
-    faults = list(_backend_faults(store))
+    faults = [*_backend_faults(store), *_activity_faults(store)]
     try:
         ids, _ = store.changes()
         n_missed = store.count(EVERYTHING) - len(ids)
@@ -71,7 +75,16 @@ def verify_archive(archive: Archive, *, on_progress: OnProgress | None = None) -
         if on_progress:
             on_progress((i_part + 1) / manifest.n_parts, f"verifying part {i_part + 1} of {manifest.n_parts}")
     tally = manifest.tally
+    activities = Digest()
+    try:
+        for activity in archive.activities():
+            activities.add(activity.record.id, activity.checksum)
+            faults += _record_faults(activity.record)
+    except WhitelineError as error:
+        if is_whole:
+            faults.append(Fault(ACTIVITIES, _words(error), _OTHER_BACKUP))
     for name, digest, n_expected, expected in (
+        ("activities", activities, tally.n_activities, tally.activities or activities.value),
         ("documents", documents, tally.n_spectra, tally.documents),
         ("records", records, tally.n_records, tally.records),
         ("files", files, tally.n_files, tally.files),
@@ -115,7 +128,11 @@ def _verify_spectrum(store: SpectrumStore, spectrum_id: str) -> tuple[int, int, 
     except (WhitelineError, *DECODING_ERRORS) as error:
         faults.append(Fault(spectrum_id, f"cannot be read ({_words(error)})", _RESTORE))
     try:
-        n_records = len(store.records(spectrum_id))
+        records = store.records(spectrum_id)
+        n_records = len(records)
+        faults += [fault for record in records for fault in _record_faults(record, of=f" of {spectrum_id}")]
+        if not records:
+            faults.append(Fault(spectrum_id, "has no provenance record", _NO_RECORD))
     except (WhitelineError, *DECODING_ERRORS) as error:
         faults.append(Fault(spectrum_id, f"its provenance records cannot be read ({_words(error)})", _RESTORE))
     for file in store.files(spectrum_id):
@@ -128,6 +145,21 @@ def _verify_spectrum(store: SpectrumStore, spectrum_id: str) -> tuple[int, int, 
             faults.append(Fault(spectrum_id, f"its raw file {file.name} is not what its SHA-256 says", _RESTORE))
         n_files += 1
     return n_records, n_files, faults
+
+
+def _activity_faults(store: SpectrumStore) -> Iterator[Fault]:
+    """Yield what is wrong with the records of jobs that made no spectrum."""
+    try:
+        for record in store.activities():
+            yield from _record_faults(record)
+    except (WhitelineError, *DECODING_ERRORS) as error:
+        yield Fault(store.address, f"a record of a job that made no spectrum cannot be read ({_words(error)})", _EDITED)
+
+
+def _record_faults(record: ProvenanceRecord, *, of: str = "") -> Iterator[Fault]:
+    """Yield that a record is not what its id says; ids of schema version 1, which are shorter, say nothing."""
+    if len(record.id) == _N_ID and record.id != record.content_id:
+        yield Fault(f"record {record.id}{of}", "is not what its id says: it was edited or damaged", _EDITED)
 
 
 def _verify_part(

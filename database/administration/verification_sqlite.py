@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from whiteline.database.administration.faults import Fault
-from whiteline.database.rows import content_hash
+from whiteline.database.rows import DECODING_ERRORS, content_hash
 from whiteline.database.sqlite_file import connect, explained
-from whiteline.errors import CorruptStoreError
+from whiteline.database.sqlite_links import RecordReader
+from whiteline.errors import CorruptStoreError, SchemaVersionError
 
 __all__ = ["find_faults"]
 
@@ -20,6 +21,7 @@ _SAVE: Final = (
     "`sqlite3 FILE .recover`"
 )
 _LEFT_OVER: Final = "harmless; `whiteline db backup` and `whiteline db restore` into a new store leave it behind"
+_NEW_STORE: Final = "`whiteline db backup` and `whiteline db restore` into a new store make all links anew"
 _WRONG: Final = (
     "replace the spectrum from a backup (`whiteline db restore BACKUP --into-existing --replace`); where that leaves "
     "it, store it again (`store.put(store.get(ID))` in Python)"
@@ -46,7 +48,7 @@ _HASHED: Final = {
     "grids": "1",
     "parameters": "1",
     "descriptions": "1",
-    "contexts": "key IN (SELECT context_key FROM records)",
+    "contexts": "key IN (SELECT context_key FROM records UNION SELECT context_key FROM activities)",
 }
 _LENGTHS: Final = """
 SELECT s.id, s.n_points, length(g.content), length(c.data) FROM spectra AS s
@@ -56,6 +58,33 @@ WHERE (s.n_points > 0 AND (c.key IS NULL OR g.key IS NULL OR length(g.content) <
 _ELEMENTS: Final = """
 SELECT id, chemical_system FROM spectra
 WHERE chemical_system <> '' AND chemical_system NOT IN (SELECT chemical_system FROM elements)"""
+
+
+# Rows that belong to nothing: what names them, and what they are.
+_ORPHANED: Final = (
+    (
+        "SELECT position, activity_key FROM members WHERE activity_key NOT IN (SELECT key FROM activities)",
+        "members {} of job {}",
+        "the record of this job is missing",
+    ),
+    (
+        "SELECT m.position, a.id FROM members AS m JOIN activities AS a ON a.key = m.activity_key "
+        "WHERE m.spectrum_key NOT IN (SELECT key FROM spectra)",
+        "members {} of record {}",
+        "this member is no stored spectrum",
+    ),
+    (
+        "SELECT key, id FROM activities WHERE context_key NOT IN (SELECT key FROM contexts)",
+        "activities {}, record {}",
+        "a part of this record is missing",
+    ),
+)
+_RECORDS: Final = (
+    "SELECT r.spectrum_key, s.id, r.id, r.started_at, r.content, c.content FROM records AS r "
+    "JOIN spectra AS s ON s.key = r.spectrum_key LEFT JOIN contexts AS c ON c.key = r.context_key "
+    "UNION ALL SELECT -a.key, '', a.id, a.started_at, a.content, c.content FROM activities AS a "
+    "LEFT JOIN contexts AS c ON c.key = a.context_key"
+)
 
 
 def find_faults(path: Path) -> Iterator[Fault]:
@@ -70,6 +99,7 @@ def find_faults(path: Path) -> Iterator[Fault]:
                 yield from _page_faults(connection)
                 yield from _row_faults(connection)
                 yield from _content_faults(connection)
+                yield from _lineage_faults(connection)
         except CorruptStoreError as error:
             yield Fault(str(path), str(error), _SAVE)
 
@@ -111,3 +141,32 @@ def _content_faults(connection: sqlite3.Connection) -> Iterator[Fault]:
             if content_hash(data) != digest:
                 what = "its content is not what its hash says; so are all spectra that share it"
                 yield Fault(f"{table} {key}", what, _WRONG)
+
+
+def _lineage_faults(connection: sqlite3.Connection) -> Iterator[Fault]:
+    """Yield members that belong to nothing, and where links and records differ."""
+    for sql, name, what in _ORPHANED:
+        for found in connection.execute(sql):
+            yield Fault(name.format(*found), what, _LEFT_OVER)
+    connection.execute("CREATE TEMP TABLE expected (entity, subject, PRIMARY KEY (entity, subject)) WITHOUT ROWID")
+    connection.execute("CREATE TEMP TABLE unreadable (subject INTEGER PRIMARY KEY)")
+    reader = RecordReader()
+    for subject, spectrum_id, *row in connection.execute(_RECORDS):
+        try:
+            rows = [(entity, subject) for entity in reader.links(spectrum_id, row)]
+        except (SchemaVersionError, *DECODING_ERRORS):  # told of where each spectrum is read
+            connection.execute("INSERT OR IGNORE INTO unreadable VALUES (?)", (subject,))
+            continue
+        connection.executemany("INSERT OR IGNORE INTO expected VALUES (?, ?)", rows)
+    for first, second, what in (
+        ("main.links", "temp.expected", "{} links that no record of it has"),
+        ("temp.expected", "main.links", "{} links are missing, so that it is not found by what its records name"),
+    ):
+        sql = (
+            "SELECT d.subject, s.id, count(*) FROM "  # noqa: S608  # constants
+            f"(SELECT entity, subject FROM {first} EXCEPT SELECT entity, subject FROM {second}) AS d "
+            "LEFT JOIN spectra AS s ON s.key = d.subject WHERE d.subject NOT IN (SELECT subject FROM unreadable) "
+            "GROUP BY d.subject"
+        )
+        for subject, spectrum_id, n_links in connection.execute(sql).fetchall():
+            yield Fault(spectrum_id or f"links of {subject}", what.format(n_links), _NEW_STORE)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from whiteline import __version__
+from whiteline.database.activities import keep_activity
 from whiteline.database.datasets.frozen import Dataset
 from whiteline.database.datasets.grid import DatasetGrid, GridOrigin
 from whiteline.database.datasets.layout import COUNTED, make_row, make_schema
@@ -24,7 +25,7 @@ from whiteline.database.query import SpectrumQuery
 from whiteline.database.store import SpectrumStore
 from whiteline.database.tables import load_pyarrow
 from whiteline.errors import InputError, StoreError
-from whiteline.provenance import utc_now
+from whiteline.provenance import Kind, ProvenanceRecord, library_versions, utc_now
 
 __all__ = ["create_dataset"]
 
@@ -43,6 +44,7 @@ def create_dataset(
     intensity: Intensity = Intensity.CROSS_SECTION,
     is_extrapolated: bool = False,
     name: str | None = None,
+    is_recorded: bool = True,
 ) -> Dataset:
     """Write what a query finds as a frozen dataset and return it.
 
@@ -60,6 +62,8 @@ def create_dataset(
         is_extrapolated: Hold the end values of spectra that do not cover the grid; otherwise they are left out. The
             column `n_extrapolated` counts the points.
         name: What it is called; the name of the folder when None.
+        is_recorded: Whether the store keeps a record of the dataset and its spectra. It is written before the folder
+            appears, so that no dataset stands without one; a store that cannot be written leaves a warning.
 
     Raises:
         InputError: Something is there already, nothing is found, or no spectrum fits.
@@ -68,7 +72,7 @@ def create_dataset(
         StoreError: The folder cannot be written.
     """
     load_pyarrow("pyarrow.parquet")
-    target = Path(path).absolute()
+    target, started = Path(path).absolute(), utc_now()
     with _new_folder(target) as folder:
         found = _write_rows(store, query, folder, grid, intensity, is_extrapolated=is_extrapolated)
         if not found.ids:
@@ -103,7 +107,26 @@ def create_dataset(
             },
         )
         (folder / MANIFEST).write_text(manifest.to_text(), encoding="utf-8")
+        if is_recorded:
+            keep_activity(store, _record(manifest, target, started), found.ids)
     return Dataset.open(target)
+
+
+def _record(manifest: Manifest, target: Path, started: str) -> ProvenanceRecord:
+    told = manifest.to_dict()
+    asked = ("name", "query", "grid", "split", "intensity", "interpolation", "extrapolation", "n_spectra")
+    return ProvenanceRecord(
+        activity="dataset",
+        used={},
+        generated={Kind.DATASET: {manifest.name: manifest.content_sha256}},
+        code="whiteline",
+        code_version=__version__,
+        libraries=library_versions("pyarrow"),
+        parameters={**{name: told[name] for name in asked}, "folder": str(target)},
+        seeds={"split": manifest.split.seed},
+        started_at=started,
+        ended_at=utc_now(),
+    )
 
 
 @dataclass

@@ -10,8 +10,18 @@ from typing import Protocol
 from whiteline.database.documents import SpectrumDocument
 from whiteline.database.ingest.limits import Limits
 from whiteline.edges import Edge
+from whiteline.provenance import ProvenanceRecord
 
-__all__ = ["Entry", "FileReader", "Folder", "FolderReader", "FoundRun", "IngestOptions", "Skipped"]
+__all__ = [
+    "AddressReader",
+    "Entry",
+    "FileReader",
+    "Folder",
+    "FolderReader",
+    "FoundRun",
+    "IngestOptions",
+    "Skipped",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +51,13 @@ class Entry:
         document: What is stored.
         inputs: Checksum of each file that it was read from, by its path.
         files: Raw files to keep beside it, by name.
+        record: How it came about, where its source knows more than that it was read from these files.
     """
 
     document: SpectrumDocument
     inputs: Mapping[str, str]
     files: Mapping[str, bytes] = field(default_factory=dict)
+    record: ProvenanceRecord | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +88,25 @@ class FileReader(Protocol):
 
         Raises:
             WhitelineError: The file as a whole cannot be read.
+        """
+
+
+class AddressReader(Protocol):
+    """Reads what has an address in the place of a path, such as a profile of another program."""
+
+    @property
+    def kind(self) -> str:
+        """Name of the kind, as `--as` takes it."""
+
+    @property
+    def scheme(self) -> str:
+        """How its addresses begin, colon included."""
+
+    def read(self, path: Path, options: IngestOptions) -> Iterator[Entry | Skipped]:
+        """Yield what there is at an address.
+
+        Raises:
+            WhitelineError: It cannot be read.
         """
 
 

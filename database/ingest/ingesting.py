@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from whiteline.database.blobs import check_file_name
-from whiteline.database.ingest.entry import Entry, FileReader, FolderReader, IngestOptions, Skipped
+from whiteline.database.ingest.entry import AddressReader, Entry, FileReader, FolderReader, IngestOptions, Skipped
 from whiteline.database.ingest.report import IngestReport, PathReport
 from whiteline.database.ingest.walk import walk
 from whiteline.database.store import SpectrumStore
@@ -59,6 +59,7 @@ def ingest_with(
     *,
     folder_readers: Sequence[FolderReader] = (),
     file_readers: Sequence[FileReader] = (),
+    address_readers: Sequence[AddressReader] = (),
     options: IngestOptions | None = None,
     kind: str | None = None,
     is_dry_run: bool = False,
@@ -70,10 +71,11 @@ def ingest_with(
     skipped with a reason where none does.
 
     Args:
-        paths: Files and folders.
+        paths: Files and folders, and addresses of what has no path.
         store: Where spectra go; None, in a dry run, for a store that is not there yet.
         folder_readers: What recognises calculations.
         file_readers: What reads single files, the first that claims one.
+        address_readers: What reads addresses, each those of its scheme.
         options: What the user says of the files.
         kind: Use only the reader of this kind.
         is_dry_run: Read everything and write nothing.
@@ -83,7 +85,8 @@ def ingest_with(
         InputError: The kind is unknown, or there is no store to write to.
         StoreError: The store cannot be written.
     """
-    known = [*(reader.kind for reader in folder_readers), *(reader.kind for reader in file_readers)]
+    kinds = (reader.kind for readers in (folder_readers, file_readers, address_readers) for reader in readers)
+    known = list(dict.fromkeys(kinds))
     if kind is not None and kind not in known:
         raise InputError(f"unknown kind of data {kind!r}: {did_you_mean(kind, known)}")
     if store is None and not is_dry_run:
@@ -91,6 +94,7 @@ def ingest_with(
     reading = _Reading(
         folder_readers=tuple(r for r in folder_readers if kind in (None, r.kind)),
         file_readers=tuple(r for r in file_readers if kind in (None, r.kind)),
+        address_readers=tuple(r for r in address_readers if kind in (None, r.kind)),
         options=options or IngestOptions(),
         is_forced=kind is not None,
         on_path=on_path,
@@ -100,7 +104,8 @@ def ingest_with(
     for path in paths:
         tally = _Tally(str(path))
         # Not `Path.exists`: it raises where a folder may not be looked into.
-        is_missing = not os.path.exists(path)  # noqa: PTH110
+        is_there = os.path.exists(path)  # noqa: PTH110
+        is_missing = not is_there and reading.address_reader(tally.path) is None
         if is_missing:
             tally.skip(Skipped(str(path), "no such file or folder, or none that may be read: check the path"))
         else:
@@ -115,13 +120,23 @@ class _Reading:
 
     folder_readers: tuple[FolderReader, ...]
     file_readers: tuple[FileReader, ...]
+    address_readers: tuple[AddressReader, ...]
     options: IngestOptions
     is_forced: bool
     on_path: Callable[[str], None]
 
+    def address_reader(self, path: str) -> AddressReader | None:
+        """Return what reads an address; None where it is a path."""
+        return next((reader for reader in self.address_readers if path.startswith(reader.scheme)), None)
+
 
 def _whole(reading: _Reading, path: Path, tally: _Tally) -> Iterator[Entry]:
     """Yield every entry of a path, and count what is not one."""
+    address_reader = reading.address_reader(str(path))
+    if address_reader is not None and not path.exists():
+        reading.on_path(str(path))
+        yield from _sorted_out(address_reader.read(path, reading.options), str(path), tally)
+        return
     if not path.is_dir():
         yield from _file(reading, path, tally, is_named=True)
         return
@@ -278,6 +293,8 @@ def _named_safely(files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def _record(entry: Entry, machine: dict[str, Any]) -> ProvenanceRecord:
+    if entry.record is not None:
+        return entry.record
     document, now = entry.document, utc_now()
     return ProvenanceRecord(
         activity="ingest",

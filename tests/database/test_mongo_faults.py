@@ -94,7 +94,7 @@ def test_two_writers_of_the_same_documents_at_once_lose_and_double_nothing(
     mongo_address: str, make_document: DocumentMaker, make_record: RecordMaker
 ) -> None:
     documents = [make_document(str(i)) for i in range(60)]
-    records = [[make_record() for _ in documents] for _ in range(2)]
+    records = [[make_record(f"2026-0{month}-05T10:00:00.000+00:00") for _ in documents] for month in (1, 2)]
     address = f"{mongo_address.rstrip('/')}/writers_{time.time_ns()}"
     with open_store(address) as first, open_store(address) as second:
 

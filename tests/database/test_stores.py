@@ -453,8 +453,8 @@ class StoreContract:
         self, store: SpectrumStore, make_document: DocumentMaker, make_record: RecordMaker
     ) -> None:
         document = make_document()
-        late = replace(document, source="late.cif")
-        assert store.put_many([(document, make_record(), {"a": b"1"}), (late, make_record(), {"b": b"2"})]) == 2
+        late, record = replace(document, source="late.cif"), make_record("2026-02-01T00:00:00.000+00:00")
+        assert store.put_many([(document, make_record(), {"a": b"1"}), (late, record, {"b": b"2"})]) == 2
         assert store.get(document.id).source == "late.cif"
         assert len(store.records(document.id)) == 2
         assert [file.name for file in store.files(document.id)] == ["a", "b"]
@@ -485,9 +485,9 @@ class StoreContract:
     ) -> None:
         filled.put(make_document("a"), make_record(), {"xmu.dat": b"1"})
         status = filled.status()
-        assert (status.n_spectra, status.n_structures, status.n_records, status.n_files) == (6, 1, 1, 1)
+        assert (status.n_spectra, status.n_structures, status.n_records, status.n_files) == (6, 1, 7, 1)
         assert status.address == filled.address
-        assert status.schema_version == 2
+        assert status.schema_version == 3
         assert all(index.is_present for index in status.indexes)
 
     def test_missing_index_is_seen_and_made_again(self, filled: SpectrumStore) -> None:

@@ -375,7 +375,7 @@ def test_pickled_arrays_are_not_loaded(archive: Path) -> None:
 def test_a_backup_of_a_newer_format_asks_for_an_upgrade(archive: Path) -> None:
     members = read_members(archive)
     manifest = json.loads(members["manifest.json"])
-    members["manifest.json"] = json.dumps({**manifest, "format_version": 2}).encode()
+    members["manifest.json"] = json.dumps({**manifest, "format_version": 99}).encode()
     with pytest.raises(SchemaVersionError, match="pip install -U whiteline"):
         Archive(write_members(archive, members))
 

@@ -162,7 +162,7 @@ def test_a_copy_killed_again_and_again_ends_as_the_source(
     record = make_record()
     with open_store(source) as store:
         store.put_many(
-            (make_document(f"document {i}"), replace(record, id=f"{i}"), {"log": f"run {i // 3}".encode() * 500})
+            (make_document(f"document {i}"), replace(record, given_id=f"{i}"), {"log": f"run {i // 3}".encode() * 500})
             for i in range(N_KILLED)
         )
     command = [sys.executable, "-m", "whiteline.cli", "db", "copy", str(source), str(target)]

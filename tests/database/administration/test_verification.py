@@ -26,7 +26,7 @@ def test_a_whole_store_has_no_faults(open_empty: StoreOpener, items: Sequence[It
     store.put_many(items)
     report = verify_store(store)
     assert report.faults == ()
-    assert (report.n_spectra, report.n_records, report.n_files) == (7, 6, 5)
+    assert (report.n_spectra, report.n_records, report.n_files) == (7, 8, 5)
 
 
 # Statement, place of the fault, and how it is worded. ID is that of the document `a`, G of `g`.
@@ -132,8 +132,9 @@ def test_a_deleted_spectrum_leaves_no_fault(filled: SQLiteStore, items: Sequence
 
 def test_every_table_of_the_file_is_looked_at(filled: SQLiteStore) -> None:
     looked_at = {row[0] for row in (*_REFERRING, *_SHARED)} | {*_HASHED, "spectra", "elements", "meta"}
+    looked_at |= {"links", "activities", "members"}  # each has a test in `test_linked_records`
     tables = filled._connection().execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-    assert {name for (name,) in tables} == looked_at
+    assert {name for (name,) in tables} == looked_at | {"marks"}
 
 
 def test_infinity_in_stored_numbers_is_a_fault(filled: SQLiteStore, make_document: DocumentMaker) -> None:
@@ -250,7 +251,7 @@ def test_an_overview_counts_by_status_kind_code_and_absorber(
         "code": {"feff": 7},
         "absorber": {"Ti": 7},
     }
-    assert (found.status.n_spectra, found.status.n_records, found.status.n_files) == (7, 6, 5)
+    assert (found.status.n_spectra, found.status.n_records, found.status.n_files) == (7, 8, 5)
     assert found.newest == "2026-01-05T10:00:00.000+00:00"
     assert found.missing_indexes == ()
     assert found.revision == store.changes()[1] > 0

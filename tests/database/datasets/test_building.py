@@ -16,6 +16,7 @@ from whiteline.database.datasets import Dataset, DatasetGrid, Intensity, Split, 
 from whiteline.database.datasets.manifest import SPECTRA, STRUCTURES, ids_checksum
 from whiteline.edges import Edge, edge_energy
 from whiteline.errors import InputError, StoreError
+from whiteline.provenance import Kind
 from whiteline.spectrum import EnergyReference, Quantity
 from whiteline.status import Status
 
@@ -204,3 +205,32 @@ def test_window_of_a_query_is_what_it_lists(store: SQLiteStore, tmp_path: Path) 
     made = create_dataset(store, query, tmp_path / "set", grid=GRID)
     assert made.ids() == sorted(summary.id for summary in store.summaries(query))
     assert json.loads((made.path / "manifest.json").read_text())["query"]["limit"] == 5
+
+
+def test_a_dataset_is_on_record_with_its_spectra_before_its_folder_appears(
+    store: SQLiteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "rename", killed)
+        create_dataset(store, SpectrumQuery(), tmp_path / "set", grid=GRID)
+    assert not (tmp_path / "set").exists()
+    made = create_dataset(store, SpectrumQuery(), tmp_path / "set", grid=GRID, split=Split(seed=3))
+    (found,) = store.linked([made.manifest.content_sha256])
+    assert found.record.generated == {Kind.DATASET: {"set": made.manifest.content_sha256}}
+    assert store.members(found.record.id) == made.ids()
+    assert (found.record.seeds, found.record.parameters["split"]["by"]) == ({"split": 3}, "formula")
+
+
+def test_a_dataset_of_a_store_that_cannot_be_written_stands_without_a_record(
+    store: SQLiteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise StoreError("it is closed")
+
+    monkeypatch.setattr(SQLiteStore, "put_activity", refuse)
+    made = create_dataset(store, SpectrumQuery(), tmp_path / "set", grid=GRID)
+    assert made.manifest.n_spectra
+    assert "where set came from is not on record: it is closed" in caplog.text
