@@ -119,6 +119,14 @@ class Calculator(Protocol):
             ParameterError: A name is unknown or a value is out of range.
         """
 
+    @property
+    def programs(self) -> tuple[Path, ...]:
+        """Files of the programs that `run` starts on this machine; those that are not there are left out."""
+
+    @property
+    def n_cores(self) -> int:
+        """Cores that `run` takes: those that a command asks for itself, else those that were given."""
+
     def identity(self, absorber: Absorber) -> dict[str, Any]:
         """Return all that decides the spectrum besides site and edge, JSON-ready.
 

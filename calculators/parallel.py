@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from math import ceil
@@ -10,8 +11,19 @@ from types import MappingProxyType
 from typing import Final
 
 from whiteline.calculators.interface import Estimate
+from whiteline.calculators.process import program_files
 
-__all__ = ["MPI_ENVIRONMENT", "can_launch", "choose_cores", "cores_needed", "cores_started", "is_launched", "launch"]
+__all__ = [
+    "MPI_ENVIRONMENT",
+    "can_launch",
+    "choose_cores",
+    "cores_needed",
+    "cores_started",
+    "cores_taken",
+    "is_launched",
+    "launch",
+    "programs_started",
+]
 
 _LAUNCHERS: Final = ("mpirun", "mpiexec", "mpiexec.hydra", "orterun", "prterun", "srun", "aprun", "jsrun", "ibrun")
 _COUNTS: Final = ("-np", "-n", "--np", "--n", "--ntasks")
@@ -67,6 +79,18 @@ def cores_started(command: Sequence[str], *, available: int) -> int:
         if name in _COUNTS and number.isdecimal():
             return max(1, min(int(number), available))
     return available
+
+
+def cores_taken(command: str, *, given: int) -> int:
+    """Return on how many cores a command runs on this machine: what its launcher is told, else what it was given."""
+    words = command.split()
+    return cores_started(words, available=os.cpu_count() or 1) if is_launched(words) else given
+
+
+def programs_started(*commands: str, n_processes: int) -> tuple[Path, ...]:
+    """Return the files of the programs that commands start, where needed as several MPI processes, by `mpirun`."""
+    needs_launcher = n_processes > 1 and not any(is_launched(command.split()) for command in commands)
+    return program_files(*(["mpirun"] if needs_launcher else []), *commands)
 
 
 def can_launch() -> bool:

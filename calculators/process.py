@@ -17,7 +17,15 @@ from types import TracebackType
 from whiteline.causes import Cause
 from whiteline.errors import MissingDependencyError, ParameterError
 
-__all__ = ["GuardedProcess", "cause_of_end", "describe_end", "find_executable", "last_words", "run_command"]
+__all__ = [
+    "GuardedProcess",
+    "cause_of_end",
+    "describe_end",
+    "find_executable",
+    "last_words",
+    "program_files",
+    "run_command",
+]
 
 _GUARD = Path(__file__).with_name("guard.py")
 _SECRETS = ("KEY", "TOKEN", "SECRET", "PASSW", "PASSPHRASE", "CREDENTIAL")
@@ -153,6 +161,23 @@ def find_executable(command: str, *, variable: str, remedy: str) -> list[str]:
     if os.sep in words[0]:
         words[0] = str(Path(words[0]).absolute())
     return words
+
+
+def program_files(*commands: str) -> tuple[Path, ...]:
+    """Return the files of the programs that commands start, launchers among them; what is not there is left out.
+
+    Args:
+        commands: Programs with arguments, e.g. `mpirun -np 4 pw.x`.
+    """
+    found: dict[Path, None] = {}
+    for command in commands:
+        try:
+            words = shlex.split(command)
+        except ValueError:
+            continue  # `find_executable` says so when it is started
+        # A launcher or a container may take any number of options before the name of the program.
+        found |= {Path(path): None for word in words if (path := shutil.which(word)) is not None}
+    return tuple(found)
 
 
 def run_command(

@@ -217,8 +217,13 @@ def _axis_name(reference: EnergyReference) -> str:
     }[reference]
 
 
-def save_figure(figure: Figure, path: str | Path) -> None:
+def save_figure(figure: Figure, path: str | Path, *, ids: Sequence[str] = ()) -> None:
     """Write a figure in the format that the file name asks for.
+
+    Args:
+        figure: The figure.
+        path: The file.
+        ids: Ids of the stored spectra that it shows, which the file names in its metadata.
 
     Raises:
         ParameterError: The name ends in none of the known formats.
@@ -229,7 +234,9 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     if extension not in FORMATS:
         raise ParameterError(f"cannot write {path}: the name of a figure ends in .png, .svg or .pdf")
     content = BytesIO()
-    figure.savefig(content, format=extension, dpi=160)
+    words = f"Whiteline spectra {' '.join(ids)}"
+    metadata = {"Keywords" if extension == "pdf" else "Description": words} if ids else None
+    figure.savefig(content, format=extension, dpi=160, metadata=metadata)
     try:
         path.write_bytes(content.getvalue())
     except OSError as error:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from whiteline.errors import MissingDependencyError, StructureError, did_you_mean
+from whiteline.provenance import content_checksum, file_checksum
 
 if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
@@ -64,11 +65,13 @@ class NamedStructure:
         structure: The crystal.
         name: Short name for tables and file names.
         source: File (with `#key` inside a collection) or Materials Project id.
+        source_checksum: Checksum of that file; empty where there is none.
     """
 
     structure: Structure
     name: str
     source: str
+    source_checksum: str = ""
 
 
 def read_structure(source: str | os.PathLike[str]) -> Structure:
@@ -229,7 +232,8 @@ def _read_file(path: Path, *, key: str | None = None) -> Iterator[NamedStructure
     elif key is not None:
         raise StructureError(f"{path}#{key}: only a JSON collection of structures has keys")
     else:
-        yield NamedStructure(structure=_read_single(path), name=path.stem, source=str(path))
+        checksum = file_checksum(path)
+        yield NamedStructure(_read_single(path), name=path.stem, source=str(path), source_checksum=checksum)
 
 
 def _read_single(path: Path) -> Structure:
@@ -283,7 +287,8 @@ def _first_line(error: Exception) -> str:
 def _read_json(path: Path, key: str | None) -> Iterator[NamedStructure]:
     """Yield the structure of a pymatgen JSON file, or those of a list or a mapping of structures."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        raw = path.read_bytes()
+        content = json.loads(raw.decode("utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise StructureError(f"{path} is not JSON: {error}") from error
     if isinstance(content, dict) and "lattice" in content:
@@ -300,11 +305,13 @@ def _read_json(path: Path, key: str | None) -> Iterator[NamedStructure]:
         if key not in members:
             raise StructureError(f"{path} has no structure {key!r}: {did_you_mean(key, members)}")
         members = {key: members[key]}
+    checksum = content_checksum(raw)
     for name, member in members.items():
         yield NamedStructure(
             structure=_from_dict(member, source=f"{path}#{name}" if name else str(path)),
             name=name if name and not name.isdigit() else f"{path.stem}{'-' if name else ''}{name}",
             source=f"{path}#{name}" if name else str(path),
+            source_checksum=checksum,
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from whiteline.absorber import Absorber
@@ -100,8 +101,18 @@ def certificate_record(
     plan: Plan,
     documents: Mapping[Point, SpectrumDocument],
     measured: Mapping[Point, Measurement],
+    origin: Mapping[str, str] = MappingProxyType({}),
 ) -> ProvenanceRecord:
-    """Return the certificate: every rung with its parameters, time and spectrum, and every comparison."""
+    """Return the certificate: every rung with its parameters, time and spectrum, and every comparison.
+
+    Args:
+        document: The converged spectrum.
+        series: What was asked for.
+        plan: What came of it.
+        documents: Spectra of the rungs.
+        measured: How they compare, and what they took.
+        origin: Checksum of the file of the structure by its name, where there is one.
+    """
     points = [
         {
             "rungs": list(point),
@@ -117,6 +128,7 @@ def certificate_record(
     return ProvenanceRecord(
         activity=ACTIVITY,
         used={
+            Kind.SOURCE: origin,
             Kind.STRUCTURE: {"structure": document.structure_id},
             Kind.SITE: {"site": document.site_id},
             Kind.SPECTRUM: {str(point["words"]): str(point["id"]) for point in points},
@@ -155,6 +167,7 @@ def certificate_record(
         },
         started_at=utc_now(),
         ended_at=utc_now(),
+        libraries=library_versions("xraydb"),  # widths of core holes, by which rungs are broadened
         timings={"rungs": round(sum(m.seconds for m in measured.values()), 3)},
     )
 

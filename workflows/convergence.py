@@ -39,6 +39,7 @@ from whiteline.status import Status
 from whiteline.workflows.certificate import certificate_document, certificate_record
 from whiteline.workflows.flows import SiteSpectrumMaker
 from whiteline.workflows.jobs import average_sites, compute_site, site_calculation_id
+from whiteline.workflows.recording import source_file
 from whiteline.workflows.workspace import Workspace
 
 __all__ = [
@@ -73,7 +74,7 @@ class ConvergenceMaker(Maker):
     budget: float | None = None
     name: str = "convergence"
 
-    def make(self, absorber: Absorber, *, title: str = "", source: str = "") -> Job:
+    def make(self, absorber: Absorber, *, title: str = "", source: str = "", source_checksum: str = "") -> Job:
         """Return the job for one absorber.
 
         Raises:
@@ -89,7 +90,16 @@ class ConvergenceMaker(Maker):
             for rung in range(len(knob.rungs)):
                 # A rung that the other parameters exclude is refused now, not after hours.
                 with_values(maker.calculator, series.values((0,) * i + (rung,) + (0,) * (len(series.knobs) - i - 1)))
-        task = converge_site(absorber, maker.calculator, maker.workspace, series, title, source, maker.fidelity)
+        task = converge_site(
+            absorber,
+            maker.calculator,
+            maker.workspace,
+            series,
+            title,
+            source,
+            maker.fidelity,
+            source_checksum=source_checksum,
+        )
         task.name = f"{title} {absorber.label}"
         return task
 
@@ -106,7 +116,16 @@ class MaterialConvergenceMaker(Maker):
     convergence_maker: ConvergenceMaker
     name: str = "material convergence"
 
-    def make(self, structure: Structure, element: str, edge: Edge, *, title: str = "", source: str = "") -> Flow:
+    def make(
+        self,
+        structure: Structure,
+        element: str,
+        edge: Edge,
+        *,
+        title: str = "",
+        source: str = "",
+        source_checksum: str = "",
+    ) -> Flow:
         """Return the flow for one material; its output is that of the average.
 
         Raises:
@@ -116,10 +135,21 @@ class MaterialConvergenceMaker(Maker):
         absorbers = find_absorbers(structure, element, edge)
         title = title or structure.composition.reduced_formula
         maker = self.convergence_maker.site_maker
-        tasks = [self.convergence_maker.make(absorber, title=title, source=source) for absorber in absorbers]
+        tasks = [
+            self.convergence_maker.make(absorber, title=title, source=source, source_checksum=source_checksum)
+            for absorber in absorbers
+        ]
         outputs = [task.output for task in tasks]
         fidelity = converged_fidelity(maker.fidelity)
-        mean = average_sites(absorbers[0], maker.calculator, maker.workspace, outputs, source, fidelity)
+        mean = average_sites(
+            absorbers[0],
+            maker.calculator,
+            maker.workspace,
+            outputs,
+            source,
+            fidelity,
+            source_checksum=source_checksum,
+        )
         mean.name = f"{title} {element} {edge} average"
         return Flow([*tasks, mean], output=mean.output, name=f"{title} {element} {edge} convergence")
 
@@ -142,6 +172,7 @@ def converge_site(
     source: str,
     fidelity: str,
     after: str | None = None,
+    source_checksum: str = "",
 ) -> Any:
     """Compute the next rung and come back, or store the certificate; return its id and status.
 
@@ -170,7 +201,8 @@ def converge_site(
                 source=source,
                 fidelity=fidelity,
             )
-            store.put(certificate, certificate_record(certificate, series, plan, rungs.documents, rungs))
+            origin = source_file(source, source_checksum)
+            store.put(certificate, certificate_record(certificate, series, plan, rungs.documents, rungs, origin))
             report(Progress(label, "failed" if plan.best is None else "done"))
             return _summary(certificate, absorber, is_from_store=False)
     rung = compute_site(
@@ -180,8 +212,19 @@ def converge_site(
         f"{title}{RUNG_MARK}{series.describe(plan.wanted)}{RUNG_MARK}",
         source,
         f"{fidelity.removesuffix('+')}+",
+        source_checksum=source_checksum,
     )
-    again = converge_site(absorber, calculator, workspace, series, title, source, fidelity, after=rung.output["id"])
+    again = converge_site(
+        absorber,
+        calculator,
+        workspace,
+        series,
+        title,
+        source,
+        fidelity,
+        after=rung.output["id"],
+        source_checksum=source_checksum,
+    )
     return Response(replace=Flow([rung, again], output=again.output))
 
 

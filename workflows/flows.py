@@ -33,16 +33,19 @@ class SiteSpectrumMaker(Maker):
     fidelity: str = "feff:standard"
     name: str = "site spectrum"
 
-    def make(self, absorber: Absorber, *, title: str = "", source: str = "") -> Job:
+    def make(self, absorber: Absorber, *, title: str = "", source: str = "", source_checksum: str = "") -> Job:
         """Return the job for one absorber.
 
         Args:
             absorber: Site and edge.
             title: Name of the material in progress and run directories; its formula when empty.
             source: Where the structure came from.
+            source_checksum: Checksum of that file; empty where it was none.
         """
         title = title or absorber.structure.composition.reduced_formula
-        task = compute_site(absorber, self.calculator, self.workspace, title, source, self.fidelity)
+        task = compute_site(
+            absorber, self.calculator, self.workspace, title, source, self.fidelity, source_checksum=source_checksum
+        )
         task.name = f"{title} {absorber.label}"
         return task
 
@@ -59,7 +62,16 @@ class MaterialSpectrumMaker(Maker):
     site_maker: SiteSpectrumMaker
     name: str = "material spectrum"
 
-    def make(self, structure: Structure, element: str, edge: Edge, *, title: str = "", source: str = "") -> Flow:
+    def make(
+        self,
+        structure: Structure,
+        element: str,
+        edge: Edge,
+        *,
+        title: str = "",
+        source: str = "",
+        source_checksum: str = "",
+    ) -> Flow:
         """Return the flow for one material; its output is that of the average.
 
         Raises:
@@ -68,7 +80,10 @@ class MaterialSpectrumMaker(Maker):
         """
         absorbers = find_absorbers(structure, element, edge)
         title = title or structure.composition.reduced_formula
-        tasks = [self.site_maker.make(absorber, title=title, source=source) for absorber in absorbers]
+        tasks = [
+            self.site_maker.make(absorber, title=title, source=source, source_checksum=source_checksum)
+            for absorber in absorbers
+        ]
         mean = average_sites(
             absorbers[0],
             self.site_maker.calculator,
@@ -76,6 +91,7 @@ class MaterialSpectrumMaker(Maker):
             [task.output for task in tasks],
             source,
             self.site_maker.fidelity,
+            source_checksum=source_checksum,
         )
         mean.name = f"{title} {element} {edge} average"
         return Flow([*tasks, mean], output=mean.output, name=f"{title} {element} {edge}")

@@ -23,6 +23,7 @@ from whiteline.progress import Progress, report
 from whiteline.provenance import Kind, ProvenanceRecord, content_checksum, library_versions, utc_now
 from whiteline.status import Check, Status
 from whiteline.workflows.kept_files import LARGEST_KEPT, may_be_kept
+from whiteline.workflows.recording import source_file
 from whiteline.workflows.repairing import Calculation, calculate
 from whiteline.workflows.workspace import Workspace
 
@@ -47,12 +48,27 @@ def material_id(sites: list[dict[str, Any]]) -> str:
 
 @job
 def compute_site(
-    absorber: Absorber, calculator: Calculator, workspace: Workspace, title: str, source: str, fidelity: str
+    absorber: Absorber,
+    calculator: Calculator,
+    workspace: Workspace,
+    title: str,
+    source: str,
+    fidelity: str,
+    source_checksum: str = "",
 ) -> dict[str, Any]:
     """Compute and store one site spectrum, unless the store has it; return its id, status and origin.
 
     A calculation that fails or does not converge is tried again with what its code knows to help
     (`whiteline.workflows.repairing`). One that another process ended and did not live to store is read, not run again.
+
+    Args:
+        absorber: Site and edge.
+        calculator: Code with its parameters.
+        workspace: Store and scratch.
+        title: Name of the material in progress and run directories.
+        source: Where the structure came from.
+        fidelity: Code and preset.
+        source_checksum: Checksum of the file that the structure came from; empty where it was none.
 
     Raises:
         StoreError: Store or run directory cannot be used; `DiskFullError` where its disk is full.
@@ -86,7 +102,9 @@ def compute_site(
                 source=source,
                 fidelity=fidelity,
             )
-            store.put(document, _site_record(document, calculation, absorber, started), _raw_files(calculation))
+            origin = source_file(source, source_checksum)
+            record = _site_record(document, calculation, absorber, origin, started)
+            store.put(document, record, _raw_files(calculation))
         folders.clear(keep=calculation.chosen.folder if is_failed or workspace.keep_runs else None)
     report(Progress(label, "failed" if is_failed else "done"))
     if known is not None and is_superfluous:
@@ -166,23 +184,30 @@ def site_document(
 
 
 def _site_record(
-    document: SpectrumDocument, calculation: Calculation, absorber: Absorber, started: str
+    document: SpectrumDocument, calculation: Calculation, absorber: Absorber, origin: Mapping[str, str], started: str
 ) -> ProvenanceRecord:
     chosen = calculation.chosen
+    parameters = document.parameters if chosen.repair is None else chosen.calculator.identity(absorber)
     return ProvenanceRecord(
         activity=f"{document.code}-site",
         used={
+            Kind.SOURCE: origin,
             Kind.STRUCTURE: {"structure": document.structure_id},
             Kind.SITE: {"site": document.site_id},
             Kind.INPUT: {name: content_checksum(text.encode()) for name, text in chosen.inputs.items()},
+            # Where they are put together into one input, the parameters name them.
+            Kind.PSEUDOPOTENTIAL: chosen.potentials or parameters.get("pseudopotentials", {}),
         },
         generated={Kind.SPECTRUM: {"spectrum": document.id}, Kind.OUTPUT: dict(chosen.checksums)},
         code=document.code,
         code_version=document.code_version,
-        parameters=document.parameters if chosen.repair is None else chosen.calculator.identity(absorber),
+        parameters=parameters,
         started_at=started,
         ended_at=utc_now(),
         timings=chosen.run.timings,
+        libraries=library_versions("ase"),
+        executables=chosen.executables,
+        cores=chosen.calculator.n_cores,
         attempts=calculation.attempts,
     )
 
@@ -191,12 +216,15 @@ def _raw_files(calculation: Calculation) -> dict[str, bytes]:
     """Return what is kept of a run beside its spectrum: inputs, what was parsed and printed, as licences allow."""
     folder, inputs, outcome = calculation.chosen.folder, calculation.chosen.inputs, calculation.outcome
     printed = (path.name for pattern in _PRINTED for path in folder.glob(pattern))
-    paths = {name: folder / name for name in sorted({*inputs, *outcome.output_files, *printed})}
-    return {
+    paths = {name: folder / name for name in sorted({*outcome.output_files, *printed} - {*inputs})}
+    # As they were written: some codes, FEFF's wheel among them, write their input anew in their own words.
+    written = {name: text.encode() for name, text in inputs.items()}
+    found = {
         name: path.read_bytes()
         for name, path in paths.items()
         if may_be_kept(name) and path.is_file() and path.stat().st_size <= LARGEST_KEPT
     }
+    return found | {name: c for name, c in written.items() if may_be_kept(name) and len(c) <= LARGEST_KEPT}
 
 
 @job
@@ -207,6 +235,7 @@ def average_sites(
     sites: list[dict[str, Any]],
     source: str,
     fidelity: str,
+    source_checksum: str = "",
 ) -> dict[str, Any]:
     """Store the multiplicity-weighted spectrum of a material; return its id and status.
 
@@ -220,6 +249,7 @@ def average_sites(
         sites: What `compute_site` returned for every inequivalent site.
         source: Where the structure came from.
         fidelity: Code and preset.
+        source_checksum: Checksum of the file that the structure came from; empty where it was none.
     """
     started = utc_now()
     identity = material_id(sites)
@@ -250,6 +280,7 @@ def average_sites(
         record = ProvenanceRecord(
             activity="material-average",
             used={
+                Kind.SOURCE: source_file(source, source_checksum),
                 Kind.STRUCTURE: {"structure": document.structure_id},
                 Kind.SPECTRUM: {f"site {site['site_index']}": site["id"] for site in sites},
             },

@@ -239,7 +239,14 @@ def _make_flow(
     maker: MaterialSpectrumMaker | MaterialConvergenceMaker, named: NamedStructure, absorber: str, edge: Edge
 ) -> Flow:
     try:
-        return maker.make(named.structure, absorber, edge, title=named.name, source=named.source)
+        return maker.make(
+            named.structure,
+            absorber,
+            edge,
+            title=named.name,
+            source=named.source,
+            source_checksum=named.source_checksum,
+        )
     except StructureError as error:
         raise StructureError(f"{named.source}: {error}") from error
 

@@ -278,6 +278,7 @@ def _write_site(
             n_absorbers=task.n_absorbers,
             material=result.material,
             source=result.source,
+            source_checksum=task.material.source_checksum,
             code=result.code,
             fidelity=task.fidelity,
             parameters=calculator.parameters_dict,

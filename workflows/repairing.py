@@ -17,7 +17,7 @@ from whiteline.causes import Cause
 from whiteline.errors import CalculationError, InputError, ParseError, StoreError
 from whiteline.fingerprint import content_hash
 from whiteline.progress import Progress, report
-from whiteline.provenance import content_checksum
+from whiteline.provenance import cached_checksum, content_checksum, executable_checksums
 from whiteline.status import Check, Status
 from whiteline.workflows.run_folders import RunFolders, TakenFolder, write_files
 from whiteline.workflows.workspace import NO_ROOM, Workspace
@@ -38,6 +38,8 @@ class Trial:
         seconds: Wall time of the run [s].
         outcome: What the run directory says.
         checksums: Checksums of the output files that it says it from.
+        potentials: Checksums of the files that were copied beside the inputs.
+        executables: Checksums of the programs that ran, by their names.
         is_adopted: Whether the run was that of a process that died after it.
         is_continued: Whether it went on from what an interrupted run had left.
     """
@@ -50,6 +52,8 @@ class Trial:
     seconds: float = 0.0
     outcome: Outcome = field(default_factory=lambda: Outcome(Status.FAILED))
     checksums: Mapping[str, str] = field(default_factory=dict)
+    potentials: Mapping[str, str] = field(default_factory=dict)
+    executables: Mapping[str, str] = field(default_factory=dict)
     is_adopted: bool = False
     is_continued: bool = False
 
@@ -169,6 +173,7 @@ class _Attempts:
             trial.inputs = trial.calculator.inputs(self.absorber)
             if taken.report is not None:
                 _check_inputs(trial, taken.inputs_id)
+                self._identify(trial, trial.calculator.files(self.absorber))
                 trial.run, trial.seconds = taken.report, taken.seconds
             else:
                 self._run(trial)
@@ -181,7 +186,9 @@ class _Attempts:
         return trial
 
     def _run(self, trial: Trial) -> None:
-        write_files(trial.folder, trial.inputs, trial.calculator.files(self.absorber))
+        files = trial.calculator.files(self.absorber)
+        write_files(trial.folder, trial.inputs, files)
+        self._identify(trial, files)
         self.folders.note(trial.folder, _changes(trial.repair))
         estimate = trial.calculator.estimate(self.absorber).cpu_time
         mark = "" if trial.repair is None else f", {trial.repair.name}"
@@ -196,6 +203,11 @@ class _Attempts:
         inputs_id = content_hash(trial.inputs)
         changes = _changes(trial.repair)
         self.folders.note(trial.folder, changes, trial.run, seconds=trial.seconds, inputs_id=inputs_id)
+
+    def _identify(self, trial: Trial, files: Mapping[str, Path]) -> None:
+        """Take down what is read and started, before it starts: hours later there may be another in its place."""
+        trial.potentials = {name: cached_checksum(path) for name, path in files.items()}
+        trial.executables = executable_checksums(trial.calculator.programs)
 
     def _tell(self, stage: str, estimate: float) -> None:
         report(Progress(self.label, stage, estimate))

@@ -21,7 +21,7 @@ SITE_FILE = "whiteline.json"
 SITE_FILE_SCHEMA_VERSION = 1
 
 # What may differ between two folders that hold the same calculation.
-_INCIDENTAL = ("source", "versions")
+_INCIDENTAL = ("source", "source_checksum", "versions")
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +41,7 @@ class SiteFile:
             such as a POTCAR, was not there.
         files: Checksum of every file that was written, by its path inside the folder.
         versions: Versions of Whiteline and of the libraries that shaped the inputs.
+        source_checksum: Checksum of the file of the structure; empty where there was none.
     """
 
     absorber: Absorber
@@ -54,6 +55,7 @@ class SiteFile:
     calculation_id: str
     files: Mapping[str, str]
     versions: Mapping[str, str]
+    source_checksum: str = ""
 
     @property
     def weight(self) -> float:
@@ -68,6 +70,7 @@ class SiteFile:
             "calculation_id": self.calculation_id,
             "material": self.material,
             "source": self.source,
+            "source_checksum": self.source_checksum,
             "code": self.code,
             "fidelity": self.fidelity,
             "absorber": {
@@ -109,6 +112,7 @@ class SiteFile:
             n_absorbers=site["n_absorbers"],
             **{name: data[name] for name in ("material", "source", "code", "fidelity", "parameters")},
             **{name: data[name] for name in ("circumstances", "calculation_id", "files", "versions")},
+            source_checksum=data.get("source_checksum", ""),
         )
 
     def is_same_as(self, text: bytes) -> bool:

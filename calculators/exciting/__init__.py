@@ -24,8 +24,9 @@ from whiteline.calculators.exciting.repairs import find_repair
 from whiteline.calculators.exciting.run import run_exciting
 from whiteline.calculators.exciting.species import SpeciesFile, check_core_level, file_name, species_files
 from whiteline.calculators.interface import Estimate, Finding, Outcome, RunReport
-from whiteline.calculators.parallel import choose_cores
+from whiteline.calculators.parallel import choose_cores, cores_taken
 from whiteline.calculators.parameters import build_parameters
+from whiteline.calculators.process import program_files
 from whiteline.calculators.repairs import Attempt, Repair
 from whiteline.convergence import Knob
 from whiteline.settings import Settings
@@ -74,6 +75,16 @@ class ExcitingCalculator(MSONable):
             species=settings.exciting_species,
             timeout=settings.timeout,
         )
+
+    @property
+    def programs(self) -> tuple[Path, ...]:
+        """Files of the programs that a run starts; those that are not there are left out."""
+        return program_files(self.command)
+
+    @property
+    def n_cores(self) -> int:
+        """Cores that a run takes."""
+        return cores_taken(self.command, given=self.cores)
 
     def identity(self, absorber: Absorber) -> dict[str, Any]:
         """Return the parameters, the checksums of the species files by element, and the orientation of the site.

@@ -18,9 +18,10 @@ from whiteline.calculators.feff.parameters import FeffParameters
 from whiteline.calculators.feff.parse import parse_run
 from whiteline.calculators.feff.plan import plan_runs
 from whiteline.calculators.feff.repairs import find_repair
-from whiteline.calculators.feff.run import ELNES_STAGES, XANES_STAGES, run_feff
+from whiteline.calculators.feff.run import ELNES_STAGES, XANES_STAGES, run_feff, wheel_files
 from whiteline.calculators.interface import Estimate, Finding, Outcome, RunReport
 from whiteline.calculators.parameters import build_parameters
+from whiteline.calculators.process import program_files
 from whiteline.calculators.repairs import Attempt, Repair
 from whiteline.convergence import Knob
 from whiteline.settings import Settings
@@ -61,6 +62,16 @@ class FeffCalculator(MSONable):
         """
         parameters = build_parameters(FeffParameters, values)
         return cls(parameters, command=settings.feff_command, timeout=settings.timeout)
+
+    @property
+    def programs(self) -> tuple[Path, ...]:
+        """Files of the programs that a run starts; those that are not there are left out."""
+        return program_files(self.command) if self.command else wheel_files()
+
+    @property
+    def n_cores(self) -> int:
+        """Cores that a run takes."""
+        return 1
 
     def identity(self, absorber: Absorber) -> dict[str, Any]:
         """Return the parameters, with the orientation of the site where a beam or the axis of the spins has one.

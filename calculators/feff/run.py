@@ -7,6 +7,9 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
+from importlib.machinery import EXTENSION_SUFFIXES
+from importlib.util import find_spec
 from pathlib import Path
 
 from whiteline.calculators.interface import RunReport
@@ -20,7 +23,7 @@ from whiteline.calculators.process import (
 )
 from whiteline.causes import Cause
 
-__all__ = ["ELNES_STAGES", "LOG_NAME", "XANES_STAGES", "run_feff"]
+__all__ = ["ELNES_STAGES", "LOG_NAME", "XANES_STAGES", "run_feff", "wheel_files"]
 
 LOG_NAME = "feff.log"
 
@@ -80,6 +83,16 @@ def run_feff(
         words = find_executable(command, variable="WHITELINE_FEFF_COMMAND", remedy="unset it to use the FEFF10 wheel")
         return _run_external(directory, words, timeout, on_stage)
     return _run_wheel(directory, timeout, on_stage, stages)
+
+
+@cache
+def wheel_files() -> tuple[Path, ...]:
+    """Return the compiled module of the FEFF10 wheel; it is not imported here."""
+    found = find_spec("feff10")
+    if found is None or found.origin is None:
+        return ()
+    modules = Path(found.origin).parent.glob("_feff10*")
+    return tuple(sorted(path for path in modules if path.name.endswith(tuple(EXTENSION_SUFFIXES))))
 
 
 def _run_wheel(directory: Path, timeout: float, on_stage: Callable[[str], None], stages: Sequence[str]) -> RunReport:

@@ -24,7 +24,7 @@ from whiteline.calculators.ocean.parse import parse_run
 from whiteline.calculators.ocean.potentials import checksums, find_files
 from whiteline.calculators.ocean.repairs import find_repair
 from whiteline.calculators.ocean.run import run_ocean, split_command
-from whiteline.calculators.parallel import MPI_ENVIRONMENT, choose_cores, launch
+from whiteline.calculators.parallel import MPI_ENVIRONMENT, choose_cores, cores_taken, launch, programs_started
 from whiteline.calculators.parameters import build_parameters
 from whiteline.calculators.repairs import Attempt, Repair
 from whiteline.convergence import Knob
@@ -71,6 +71,16 @@ class OceanCalculator(MSONable):
         """
         parameters = build_parameters(OceanParameters, values)
         return cls(parameters, settings.ocean_command, str(settings.pseudo_directory), settings.timeout)
+
+    @property
+    def programs(self) -> tuple[Path, ...]:
+        """Files of the programs that a run starts: ocean.pl, which starts OCEAN's own, and the launcher."""
+        return programs_started(self.command, n_processes=self.cores)
+
+    @property
+    def n_cores(self) -> int:
+        """Cores that a run takes."""
+        return cores_taken(self.command, given=self.cores)
 
     def identity(self, absorber: Absorber) -> dict[str, Any]:
         """Return the parameters, how the site lies in space, and the checksums of the user's pseudopotentials.

@@ -14,7 +14,7 @@ from monty.json import MSONable
 
 from whiteline.absorber import Absorber
 from whiteline.calculators.interface import Estimate, Finding, Outcome, RunReport
-from whiteline.calculators.parallel import choose_cores
+from whiteline.calculators.parallel import choose_cores, cores_taken, programs_started
 from whiteline.calculators.parameters import build_parameters
 from whiteline.calculators.repairs import Attempt, Repair
 from whiteline.calculators.vasp.check import check_calculation
@@ -77,6 +77,16 @@ class VaspCalculator(MSONable):
             potcars=str(settings.vasp_potcars) if settings.vasp_potcars else "",
             timeout=settings.timeout,
         )
+
+    @property
+    def programs(self) -> tuple[Path, ...]:
+        """Files of the programs that a run starts; those that are not there are left out."""
+        return programs_started(self.command, n_processes=self.cores)
+
+    @property
+    def n_cores(self) -> int:
+        """Cores that a run takes."""
+        return cores_taken(self.command, given=self.cores)
 
     def identity(self, absorber: Absorber) -> dict[str, Any]:
         """Return the parameters, the checksums of the potentials and, where directions differ, the orientation.

@@ -16,7 +16,7 @@ from monty.json import MSONable
 
 from whiteline.absorber import Absorber
 from whiteline.calculators.interface import Estimate, Finding, Outcome, RunReport
-from whiteline.calculators.parallel import can_launch, cores_needed, cores_started
+from whiteline.calculators.parallel import can_launch, cores_needed, cores_started, cores_taken, programs_started
 from whiteline.calculators.parameters import build_parameters
 from whiteline.calculators.repairs import Attempt, Repair
 from whiteline.calculators.xspectra.check import check_calculation
@@ -80,6 +80,16 @@ class XSpectraCalculator(MSONable):
             xspectra_command=settings.xspectra_command,
             timeout=settings.timeout,
         )
+
+    @property
+    def programs(self) -> tuple[Path, ...]:
+        """Files of the programs that a run starts; those that are not there are left out."""
+        return programs_started(self.pw_command, self.xspectra_command, n_processes=self.cores)
+
+    @property
+    def n_cores(self) -> int:
+        """Cores that a run takes."""
+        return max(cores_taken(command, given=self.cores) for command in (self.pw_command, self.xspectra_command))
 
     def identity(self, absorber: Absorber) -> dict[str, Any]:
         """Return parameters, checksums of the pseudopotentials, and how the surroundings of the site lie in space.

@@ -24,6 +24,7 @@ from whiteline.workflows.benchmark.outputs import (
 from whiteline.workflows.benchmark.results import Origin, SiteResult
 from whiteline.workflows.jobs import site_document
 from whiteline.workflows.plan import SITE_ERRORS, Problem
+from whiteline.workflows.recording import source_file
 from whiteline.workflows.site_file import SITE_FILE
 
 __all__ = ["import_outputs"]
@@ -110,7 +111,7 @@ def _import(found: FoundOutputs, store: SpectrumStore, *, is_forced: bool) -> Sp
         used={
             Kind.STRUCTURE: {"structure": document.structure_id},
             Kind.SITE: {"site": document.site_id},
-            Kind.SOURCE: origins,
+            Kind.SOURCE: {**origins, **source_file(found.source, found.source_checksum)},
         },
         generated={Kind.SPECTRUM: {"spectrum": document.id}},
         code=document.code,

@@ -20,6 +20,7 @@ from whiteline.fingerprint import calculation_id
 from whiteline.provenance import content_checksum
 from whiteline.settings import Settings
 from whiteline.status import Check, Status
+from whiteline.structures import NamedStructure
 from whiteline.workflows.benchmark.definition import Benchmark
 from whiteline.workflows.benchmark.layout import find_run
 from whiteline.workflows.engines import make_calculator
@@ -80,6 +81,7 @@ class FoundOutputs:
         identity: All that is known to decide the spectrum; None where only the outputs themselves tell.
         fidelity: Code and preset, by which spectra are queried.
         changed: Inputs that are not what was written.
+        source_checksum: Checksum of the file of the structure.
     """
 
     material: str
@@ -91,6 +93,7 @@ class FoundOutputs:
     identity: Mapping[str, Any] | None
     fidelity: str
     changed: tuple[str, ...] = ()
+    source_checksum: str = ""
 
 
 def find_own_outputs(folder: Path, benchmark: Benchmark, settings: Settings) -> Iterator[FoundOutputs | Problem]:
@@ -128,7 +131,7 @@ def find_own_outputs(folder: Path, benchmark: Benchmark, settings: Settings) -> 
             continue
         identity = {**note.parameters, **note.circumstances}
         yield FoundOutputs(
-            *match,
+            **_expected(*match),
             absorber=note.absorber,
             calculator=calculator,
             place=_OwnFolder(home),
@@ -158,9 +161,7 @@ def find_foreign_outputs(folder: Path, benchmark: Benchmark, settings: Settings)
                     run = find_run(code.layout, root, absorber)
                     if run is not None:
                         yield FoundOutputs(
-                            material=material.name,
-                            source=material.source,
-                            expected=absorber,
+                            **_expected(material, absorber),
                             absorber=absorber,
                             calculator=calculator,
                             place=run,
@@ -179,10 +180,20 @@ def _roots(folder: Path, name: str, *, is_only: bool) -> list[Path]:
     return below or ([folder] if is_only else [])
 
 
-def _sites(benchmark: Benchmark) -> dict[tuple[str, str], tuple[str, str, Absorber]]:
-    """Return material, source and absorber by the identity of the site and the edge."""
+def _expected(material: NamedStructure, site: Absorber) -> dict[str, Any]:
+    """Return the fields of `FoundOutputs` that say what is looked for."""
     return {
-        (absorber.site_id, absorber.edge.value): (material.name, material.source, absorber)
+        "material": material.name,
+        "source": material.source,
+        "source_checksum": material.source_checksum,
+        "expected": site,
+    }
+
+
+def _sites(benchmark: Benchmark) -> dict[tuple[str, str], tuple[NamedStructure, Absorber]]:
+    """Return material and absorber by the identity of the site and the edge."""
+    return {
+        (absorber.site_id, absorber.edge.value): (material, absorber)
         for material in benchmark.materials
         for absorber in find_absorbers(material.structure, benchmark.absorber, benchmark.edge)
     }

@@ -7,8 +7,9 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
+from whiteline.database import open_store
 from whiteline.errors import StoreError
-from whiteline.provenance import library_versions
+from whiteline.provenance import Kind, library_versions, utc_now
 from whiteline.workflows.benchmark.agreement import (
     Agreement,
     Agreements,
@@ -20,6 +21,7 @@ from whiteline.workflows.benchmark.agreement import (
 from whiteline.workflows.benchmark.figures import draw_figures
 from whiteline.workflows.benchmark.page import make_page
 from whiteline.workflows.benchmark.results import BenchmarkRun, CodeReport, SiteResult
+from whiteline.workflows.recording import record_made
 
 __all__ = ["RESULTS_SCHEMA_VERSION", "make_report_folder", "write_report"]
 
@@ -40,16 +42,18 @@ def make_report_folder(folder: Path) -> None:
         raise StoreError(f"cannot write to {folder}: choose another place with -o")
 
 
-def write_report(run: BenchmarkRun, folder: Path) -> Agreements:
+def write_report(run: BenchmarkRun, folder: Path, *, database: str | Path | None = None) -> Agreements:
     """Compare the codes and write `report.html`, `results.json` and `figures/*.png` and `.pdf`.
 
     Args:
         run: Spectra of all codes.
         folder: Where the report goes.
+        database: Store with the spectra, which keeps a record of the report, too; none when None.
 
     Raises:
         StoreError: A file cannot be written.
     """
+    started = utc_now()
     agreements = compare_codes(run)
     make_report_folder(folder)
     figures = draw_figures(run.benchmark, agreements, folder / "figures")
@@ -65,6 +69,18 @@ def write_report(run: BenchmarkRun, folder: Path) -> Agreements:
             (folder / name).write_text(text, encoding="utf-8")
         except OSError as error:
             raise StoreError(f"cannot write {folder / name} ({error.strerror}): choose another -o") from error
+    if database is not None:
+        with open_store(database) as store:
+            record_made(
+                store,
+                "benchmark",
+                Kind.REPORT,
+                [folder / name for name in texts],
+                spectra=list(dict.fromkeys(site.document.id for site in run.sites)),
+                started=started,
+                parameters={"benchmark": run.benchmark.name, "preset": run.preset},
+                libraries=["matplotlib"],
+            )
     return agreements
 
 

@@ -249,6 +249,7 @@ def _common_payload(named: NamedStructure, key: str, calculator: Calculator, fid
     return {
         "structure": key,
         "source": named.source,
+        "source_checksum": named.source_checksum,
         "title": named.name,
         "code": calculator.code,
         "values": calculator.parameters.model_dump(mode="json", exclude_unset=True),

@@ -78,7 +78,13 @@ def _compute_site(
     if different := _otherwise(task, site_calculation_id(absorber, calculator)):
         return different
     return _plain(compute_site)(
-        absorber, calculator, workspace, payload["title"], payload["source"], payload["fidelity"]
+        absorber,
+        calculator,
+        workspace,
+        payload["title"],
+        payload["source"],
+        payload["fidelity"],
+        source_checksum=_source_checksum(payload),
     )
 
 
@@ -93,7 +99,9 @@ def _converge_site(
         knobs=tuple(asked["knobs"]),
         budget=asked["budget"],
     )
-    job = maker.make(absorber, title=payload["title"], source=payload["source"])
+    job = maker.make(
+        absorber, title=payload["title"], source=payload["source"], source_checksum=_source_checksum(payload)
+    )
     if different := _otherwise(task, certificate_id(absorber, calculator, job.function_args[3])):
         return different
     outputs = run_flow(Flow([job]))
@@ -112,7 +120,15 @@ def _average(
     if different := _otherwise(task, material_id(sites)):
         return different
     calculator = _calculator(task, settings, timeout)
-    output = _plain(average_sites)(absorber, calculator, workspace, sites, payload["source"], payload["fidelity"])
+    output = _plain(average_sites)(
+        absorber,
+        calculator,
+        workspace,
+        sites,
+        payload["source"],
+        payload["fidelity"],
+        source_checksum=_source_checksum(payload),
+    )
     return {"cause": Cause.SITES, "reason": "one of its sites failed", **output}
 
 
@@ -123,6 +139,11 @@ def _plain(job: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
     """Return the function that a job was made of: here it runs at once."""
     plain: Callable[..., dict[str, Any]] = job.original  # type: ignore[attr-defined]  # jobflow does not say so
     return plain
+
+
+def _source_checksum(payload: Mapping[str, Any]) -> str:
+    checksum: str = payload.get("source_checksum", "")  # tasks that were queued before there was one
+    return checksum
 
 
 def _absorber(payload: Mapping[str, Any], contents: Contents) -> Absorber:

@@ -50,6 +50,7 @@ def freeze_dataset(definition: CampaignDefinition, settings: Settings) -> dict[s
             intensity=asked.make_intensity(),
             is_extrapolated=asked.extrapolate,
             name=asked.name,
+            is_recorded=before is None,
         )
     summary = {
         "folder": str(folder),
@@ -68,7 +69,7 @@ def freeze_dataset(definition: CampaignDefinition, settings: Settings) -> dict[s
     return summary
 
 
-def train_once(definition: CampaignDefinition, dataset: Mapping[str, Any]) -> dict[str, Any]:
+def train_once(definition: CampaignDefinition, dataset: Mapping[str, Any], *, database: str = "") -> dict[str, Any]:
     """Train what a campaign asks for; return folder, content hash and metrics of the model.
 
     An attempt that was ended is gone on with, and a model of the same dataset that is there is taken as it is.
@@ -76,6 +77,7 @@ def train_once(definition: CampaignDefinition, dataset: Mapping[str, Any]) -> di
     Args:
         definition: What the campaign asks for.
         dataset: What `freeze_dataset` returned.
+        database: Address of the store that keeps the record of the training, too; none when empty.
 
     Raises:
         InputError: The campaign asks for no training, or the dataset does not suffice for it.
@@ -90,7 +92,7 @@ def train_once(definition: CampaignDefinition, dataset: Mapping[str, Any]) -> di
         return found
     plan = asked.plan(str(dataset["folder"]))
     original = train_model.original  # type: ignore[attr-defined]  # jobflow adds it
-    summary: dict[str, Any] = original(plan, asked.folder, dict(dataset), None)
+    summary: dict[str, Any] = original(plan, asked.folder, dict(dataset), None, database)
     return summary
 
 

@@ -143,7 +143,8 @@ def train_campaign_model(name: str, definition_id: str, dataset: Mapping[str, An
         StoreError: The queue cannot be used, or the folder of the model holds something else.
         InputError: The campaign asks for no training, or the dataset does not suffice for it.
     """
-    return train_once(_definition(name, definition_id, load_settings()), dataset)
+    settings = load_settings()
+    return train_once(_definition(name, definition_id, settings), dataset, database=str(settings.database))
 
 
 def _definition(name: str, definition_id: str, settings: Settings) -> CampaignDefinition:

@@ -14,6 +14,7 @@ from whiteline.structures import NamedStructure, check_structure, list_structure
 from whiteline.workflows.campaign.requests import StructureRequest
 from whiteline.workflows.learning.reading import Unpredicted, read_each
 from whiteline.workflows.plan import Problem
+from whiteline.workflows.recording import stored_checksum
 
 __all__ = ["StructureUnit", "count_units", "list_units", "read_unit"]
 
@@ -59,7 +60,9 @@ def list_units(
         except StructureError as error:
             on_bad(Problem(document.source or document.id, str(error)))
             continue
-        yield NamedStructure(structure, name, document.source or f"spectrum {document.id}")
+        # Not the spectrum: what is computed now rests on its crystal, and on no number of it.
+        checksum = stored_checksum(document.source, store.records(document.id))
+        yield NamedStructure(structure, name, document.source or f"spectrum {document.id}", checksum)
 
 
 def read_unit(unit: StructureUnit, *, on_bad: Callable[[Problem], None]) -> Iterator[NamedStructure]:

@@ -208,7 +208,8 @@ def _work_here(
     dataset = model = None
     if found.verdict is Verdict.FINISHED and definition.dataset is not None:
         dataset = freeze_dataset(definition, settings)
-        model = train_once(definition, dataset) if definition.training is not None else None
+        if definition.training is not None:
+            model = train_once(definition, dataset, database=str(settings.database))
     return Submission(
         where=Where(Place.LOCAL), is_new=True, report=report, conclusion=found, dataset=dataset, model=model
     )

@@ -19,6 +19,7 @@ from whiteline.workflows.ingest.run_document import failed
 from whiteline.workflows.ingest.staging import RunFiles
 from whiteline.workflows.jobs import site_document
 from whiteline.workflows.plan import SITE_ERRORS
+from whiteline.workflows.recording import source_file
 from whiteline.workflows.site_file import SITE_FILE, read_site_file
 
 __all__ = ["OwnRuns"]
@@ -89,7 +90,8 @@ class _OwnRun:
             fidelity=note.fidelity,
         )
         document = replace(document, licence=options.licence, citation=options.citation)
-        yield Entry(document, checksums, files.raw(options.limits))
+        read = {**checksums, **source_file(note.source, note.source_checksum)}
+        yield Entry(document, read, files.raw(options.limits))
 
 
 def _files(home: Path) -> dict[str, Path]:

@@ -13,6 +13,8 @@ from whiteline.provenance import Kind, ProvenanceRecord, library_versions, utc_n
 from whiteline.status import Check, Status
 from whiteline.workflows.jobs import material_id, site_document
 from whiteline.workflows.learning.names import MODEL_CODE, PREDICTION_FILE
+from whiteline.workflows.learning.recording import LEARNING_LIBRARIES
+from whiteline.workflows.recording import source_file
 
 if TYPE_CHECKING:
     from whiteline.database.store import SpectrumStore
@@ -50,7 +52,11 @@ def store_prediction(store: SpectrumStore, prediction: MaterialPrediction, predi
         document = site_document(spectrum_id, site.absorber, outcome, **_common(prediction, predictor))
         if not store.has(spectrum_id):
             items.append(
-                (document, _record(document, predictor, started), _file(site.spectrum, site.half_widths, site))
+                (
+                    document,
+                    _record(document, prediction, predictor, started),
+                    _file(site.spectrum, site.half_widths, site),
+                )
             )
     shares = [{"id": each, "multiplicity": n} for each, n in zip(ids, prediction.multiplicities, strict=True)]
     identity = material_id(shares)
@@ -69,7 +75,11 @@ def store_prediction(store: SpectrumStore, prediction: MaterialPrediction, predi
             parents=tuple(ids),
         )
         items.append(
-            (material, _record(material, predictor, started), _file(prediction.spectrum, prediction.half_widths, None))
+            (
+                material,
+                _record(material, prediction, predictor, started),
+                _file(prediction.spectrum, prediction.half_widths, None),
+            )
         )
     return identity, store.put_many(items) if items else 0
 
@@ -134,11 +144,14 @@ def _domain_check(site: SitePrediction, predictor: Predictor) -> Check:
     )
 
 
-def _record(document: SpectrumDocument, predictor: Predictor, started: str) -> ProvenanceRecord:
-    versions = library_versions("torch", "matgl", "chgnet", "dscribe")
+def _record(
+    document: SpectrumDocument, prediction: MaterialPrediction, predictor: Predictor, started: str
+) -> ProvenanceRecord:
+    versions = library_versions(*LEARNING_LIBRARIES)
     return ProvenanceRecord(
         activity="predict",
         used={
+            Kind.SOURCE: source_file(prediction.source, prediction.source_checksum),
             Kind.STRUCTURE: {"structure": document.structure_id},
             Kind.SITE: {"site": document.site_id},
             Kind.MODEL: {"model": predictor.id},

@@ -16,6 +16,7 @@ from whiteline.workflows.learning.plan import TrainingPlan
 from whiteline.workflows.learning.prediction import MaterialPrediction, Predictor
 from whiteline.workflows.learning.reading import Unpredicted, read_each
 from whiteline.workflows.learning.training import run_training, work_folder
+from whiteline.workflows.recording import keep_in_existing
 
 __all__ = ["FineTuneMaker", "PredictMaker", "TrainMaker"]
 
@@ -28,11 +29,13 @@ class TrainMaker(Maker):
         plan: What is trained; its `data` is replaced by what `make` is given.
         folder: Where the model is written.
         name: Name of the job.
+        database: Store that keeps the record of the training, too, where there is one; none when empty.
     """
 
     plan: TrainingPlan
     folder: str
     name: str = "train"
+    database: str = ""
 
     def make(self, data: Any = None) -> Job:
         """Return the job.
@@ -45,7 +48,7 @@ class TrainMaker(Maker):
         """
         if self.plan.kind.has_parent:
             raise InputError(f"a plan of kind {self.plan.kind} begins with a model: take FineTuneMaker")
-        return _named(train_model(self.plan, self.folder, data, None), self.name)
+        return _named(train_model(self.plan, self.folder, data, None, self.database), self.name)
 
 
 @dataclass
@@ -56,11 +59,13 @@ class FineTuneMaker(Maker):
         plan: What is trained, of kind `finetune` or `transfer`.
         folder: Where the model is written.
         name: Name of the job.
+        database: As for `TrainMaker`.
     """
 
     plan: TrainingPlan
     folder: str
     name: str = "fine-tune"
+    database: str = ""
 
     def make(self, parent: Any = None, data: Any = None) -> Job:
         """Return the job.
@@ -75,7 +80,7 @@ class FineTuneMaker(Maker):
         """
         if not self.plan.kind.has_parent:
             raise InputError(f"a plan of kind {self.plan.kind} begins with no model: take TrainMaker")
-        return _named(train_model(self.plan, self.folder, data, parent), self.name)
+        return _named(train_model(self.plan, self.folder, data, parent, self.database), self.name)
 
 
 @dataclass
@@ -117,7 +122,7 @@ def _named(task: Job, name: str) -> Job:
 
 
 @job
-def train_model(plan: TrainingPlan, folder: str, data: Any, parent: Any) -> dict[str, Any]:
+def train_model(plan: TrainingPlan, folder: str, data: Any, parent: Any, database: str = "") -> dict[str, Any]:
     """Train, and return folder, content hash and metrics; an attempt that was killed is gone on with."""
     plan = replace(
         plan,
@@ -125,6 +130,8 @@ def train_model(plan: TrainingPlan, folder: str, data: Any, parent: Any) -> dict
         parent=plan.parent if parent is None else folder_of(parent),
     )
     done = run_training(plan, folder, is_resumed=work_folder(Path(folder).absolute()).exists(), cache=_cache())
+    if database:
+        keep_in_existing(database, done.record)
     return done.summary()
 
 

@@ -75,12 +75,14 @@ class MaterialPrediction:
         source: Where it came from.
         fidelity: What is predicted, e.g. `feff:standard`.
         sites: One prediction for each inequivalent site of the absorber.
+        source_checksum: Checksum of the file of the structure; empty where it came from none.
     """
 
     name: str
     source: str
     fidelity: str
     sites: tuple[SitePrediction, ...]
+    source_checksum: str = ""
 
     @property
     def spectrum(self) -> Spectrum:
@@ -247,7 +249,11 @@ class Predictor:
             for i in dict.fromkeys(i for i, _ in rows):
                 own_sites = tuple(site for (i_row, _), site in zip(rows, sites, strict=True) if i_row == i)
                 answers[i] = MaterialPrediction(
-                    name=structures[i].name, source=structures[i].source, fidelity=fidelity, sites=own_sites
+                    name=structures[i].name,
+                    source=structures[i].source,
+                    fidelity=fidelity,
+                    sites=own_sites,
+                    source_checksum=structures[i].source_checksum,
                 )
         return [answer for answer in answers if answer is not None]
 

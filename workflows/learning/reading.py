@@ -11,6 +11,7 @@ from typing import Any
 from pymatgen.core import Structure
 
 from whiteline.errors import WhitelineError
+from whiteline.provenance import file_checksum
 from whiteline.structures import NamedStructure, check_structure, list_structure_files, read_structures
 
 __all__ = ["Unpredicted", "read_each"]
@@ -43,6 +44,7 @@ def read_each(
         except WhitelineError as error:
             on_bad(Unpredicted(Path(source).stem, source, str(error)))
             continue
+        checksum = file_checksum(Path(source))
         for key, data in members.items():
             place = f"{source}#{key}"
             try:
@@ -51,7 +53,8 @@ def read_each(
             except (WhitelineError, KeyError, TypeError, ValueError, AttributeError) as error:
                 on_bad(Unpredicted(key, place, str(error) if isinstance(error, WhitelineError) else _not_one(error)))
                 continue
-            yield NamedStructure(structure, f"{Path(source).stem}-{key}" if key.isdigit() else key, place)
+            name = f"{Path(source).stem}-{key}" if key.isdigit() else key
+            yield NamedStructure(structure, name, place, checksum)
 
 
 def _members(path: Path) -> dict[str, Any] | None:

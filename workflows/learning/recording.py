@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from whiteline.workflows.learning.plan import TrainingPlan
     from whiteline.workflows.learning.samples import LearningData
 
-__all__ = ["Clock", "record_training"]
+__all__ = ["LEARNING_LIBRARIES", "Clock", "record_training"]
 
-_LIBRARIES: Final = ("torch", "lightning", "matgl", "chgnet", "dscribe", "safetensors")
+LEARNING_LIBRARIES: Final = ("torch", "lightning", "matgl", "chgnet", "dscribe", "ase", "safetensors")
 
 
 def record_training(
@@ -30,6 +30,8 @@ def record_training(
     spectra: str,
     started: str,
     timings: Mapping[str, float],
+    *,
+    is_split_here: bool,
 ) -> ProvenanceRecord:
     """Return the record of a training.
 
@@ -41,12 +43,15 @@ def record_training(
         spectra: Checksum of the list of spectra.
         started: When, ISO 8601.
         timings: Wall time of the stages [s].
+        is_split_here: Whether the training divided the spectra, not who froze the dataset.
     """
-    versions = library_versions(*_LIBRARIES)
+    versions = library_versions(*LEARNING_LIBRARIES)
+    seeds = {f"member {i}": seed for i, seed in enumerate(plan.seeds, start=1)}
     return ProvenanceRecord(
         activity=f"train-{plan.kind.value}",
         used={
-            Kind.DATASET: {"dataset": data.content_sha256},
+            Kind.SOURCE: data.sources,
+            Kind.DATASET: {} if data.sources else {"dataset": data.content_sha256},
             Kind.SPECTRA: {SPECTRA: spectra},
             Kind.ENCODER: {"encoder": model.encoder},
             **({} if parent is None else {Kind.MODEL: {"parent model": model_sha256(parent)}}),
@@ -59,6 +64,7 @@ def record_training(
         started_at=started,
         ended_at=utc_now(),
         timings=dict(timings),
+        seeds={**seeds, "split": plan.split_seed} if is_split_here else seeds,
     )
 
 

@@ -18,6 +18,7 @@ from whiteline.models.crystals import name_crystals
 from whiteline.models.samples import Samples
 from whiteline.models.splits import SplitKind, split_samples
 from whiteline.models.tables import read_samples
+from whiteline.provenance import file_checksum
 from whiteline.splitting import SPLITS
 from whiteline.structures import NamedStructure
 from whiteline.workflows.learning.names import MODEL_CODE
@@ -43,6 +44,7 @@ class LearningData:
         division: How the dataset was divided, JSON-ready.
         energy_reference: What `points` plus `zeros` are: `absolute`, or the zero that the codes count from.
         left_out: Reason to ids of what was read and is not among the samples.
+        sources: Checksums of the files that were read, by path, where there is no frozen dataset.
     """
 
     samples: Samples
@@ -54,6 +56,7 @@ class LearningData:
     division: Mapping[str, Any] = field(default_factory=dict)
     energy_reference: str = "absolute"
     left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     def select(self, keep: Sequence[int]) -> LearningData:
         """Return some of the samples with all that goes with them."""
@@ -128,6 +131,7 @@ def read_learning_data(path: str | Path, *, structures: Path | None = None) -> L
         name=path.stem,
         path=str(path.absolute()),
         content_sha256=samples.source.rpartition("sha256:")[2],
+        sources={str(file.absolute()): file_checksum(file) for file in (path, structures) if file is not None},
     )
 
 

@@ -30,6 +30,7 @@ from whiteline.workflows.learning.samples import read_learning_data
 if TYPE_CHECKING:
     from whiteline.models.features import FeatureCache
     from whiteline.models.samples import Samples
+    from whiteline.provenance import ProvenanceRecord
 
 __all__ = ["Step", "TrainedModel", "run_training", "work_folder"]
 
@@ -63,6 +64,7 @@ class TrainedModel:
         n_spectra: Number of spectra of the training, validation and test part.
         left_out: Reason to ids of spectra of the dataset that were not used.
         notes: What the user should know: parts too small for error bars, and the like.
+        record: How it came about, which its card keeps.
     """
 
     folder: Path
@@ -71,6 +73,7 @@ class TrainedModel:
     n_spectra: Mapping[str, int]
     left_out: Mapping[str, tuple[str, ...]]
     notes: tuple[str, ...]
+    record: ProvenanceRecord
 
     def summary(self) -> dict[str, Any]:
         """Return what a job passes on: paths, ids and numbers, JSON-ready."""
@@ -149,7 +152,16 @@ def run_training(
         model = model.with_card(model.card.with_metrics(**found.metrics))
         lists = {name: list(part.ids) for name, part in zip(_PARTS, parts, strict=True)}
         text = json.dumps({**lists, "left_out": {reason: list(ids) for reason, ids in data.left_out.items()}}) + "\n"
-        record = record_training(plan, model, data, parent, content_checksum(text.encode()), started, clock.seconds)
+        record = record_training(
+            plan,
+            model,
+            data,
+            parent,
+            content_checksum(text.encode()),
+            started,
+            clock.seconds,
+            is_split_here=division["origin"] == "training",
+        )
         model = model.with_card(replace(model.card, lineage={**model.card.lineage, "record": record.to_dict()}))
         model.save(folder)
         _write(folder / SPECTRA, text)
@@ -164,6 +176,7 @@ def run_training(
         n_spectra={name: len(part) for name, part in zip(_PARTS, parts, strict=True)},
         left_out=data.left_out,
         notes=(*notes, *found.notes),
+        record=record,
     )
 
 
