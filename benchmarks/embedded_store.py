@@ -30,7 +30,7 @@ from jaxtyping import Float
 
 from whiteline.database import DocumentKind, SpectrumDocument, SpectrumQuery, SQLiteStore
 from whiteline.database.query import ANY_STATUS
-from whiteline.provenance import ProvenanceRecord
+from whiteline.provenance import Kind, ProvenanceRecord, Things, content_checksum
 from whiteline.spectrum import Spectrum
 from whiteline.status import Check, Status
 from whiteline.units import EnergyReference
@@ -78,13 +78,14 @@ def make_documents(
     """Yield site documents, each with its record; three sites share a structure."""
     record = ProvenanceRecord(
         activity="feff-site",
-        used={"input": {"feff.inp": "0" * 40}},
-        generated={"output": {"xmu.dat": "1" * 40}},
+        used={},
+        generated={},
         code="feff",
         code_version="10.0.1",
         parameters={"fms_radius": 6.0},
         started_at="2026-01-01T00:00:00.000+00:00",
         ended_at="2026-01-01T00:01:00.000+00:00",
+        executables={"feff10": content_checksum(b"feff10")},
     )
     sites = [{"species": [{"element": "Ti", "occu": 1}], "abc": [0.1, 0.2, 0.3]} for _ in range(12)]
     energy = make_axis()
@@ -127,7 +128,25 @@ def make_documents(
             source=f"mp-{i_material}",
             created_at=f"2026-{1 + i % 12:02d}-{1 + i % 28:02d}T{i % 24:02d}:{i % 60:02d}:00+00:00",
         )
-        yield document, replace(record, id=f"{i:032x}")
+        yield document, replace(record, used=_used(i, document), generated=_generated(i, document))
+
+
+def _used(i: int, document: SpectrumDocument) -> Things:
+    """Return what a site is computed from: three sites share a structure and its file."""
+    return {
+        Kind.SOURCE: {f"{document.source}.cif": content_checksum(document.source.encode())},
+        Kind.STRUCTURE: {"structure": document.structure_id},
+        Kind.SITE: {"site": document.site_id},
+        Kind.INPUT: {"feff.inp": content_checksum(f"input {i}".encode())},
+    }
+
+
+def _generated(i: int, document: SpectrumDocument) -> Things:
+    """Return what a calculation makes."""
+    return {
+        Kind.SPECTRUM: {"spectrum": document.id},
+        Kind.OUTPUT: {name: content_checksum(f"{name} {i}".encode()) for name in ("xmu.dat", "log1.dat")},
+    }
 
 
 def seconds(action: Callable[[], object], *, n_repeats: int = 1) -> float:

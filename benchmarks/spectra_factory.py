@@ -212,7 +212,7 @@ class _Templates:
             created_at=f"2026-{1 + i // 86400 % 12:02d}-{1 + i // 86400 % 28:02d}"
             f"T{i // 3600 % 24:02d}:{i // 60 % 60:02d}:{i % 60:02d}.000+00:00",
         )
-        return document, _copy(self._record, id=spectrum_id[:32], outputs={"xmu.dat": spectrum_id})
+        return document, _copy(self._record, generated={"spectrum": {"spectrum": spectrum_id}})
 
 
 def _make_template(key: tuple[str, str, int, bool], *, start: float) -> SpectrumDocument:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from whiteline.calculators.interface import Estimate
-from whiteline.calculators.parallel import choose_cores, cores_needed, cores_started, is_launched, launch
+from whiteline.calculators.parallel import (
+    choose_cores,
+    cores_needed,
+    cores_started,
+    cores_taken,
+    is_launched,
+    launch,
+    programs_started,
+)
 
 DAY = 86400.0
 
@@ -48,3 +58,19 @@ def test_the_fewest_cores_that_do_well_are_taken(cpu_time: float, memory: float,
 def test_one_process_needs_no_launcher() -> None:
     assert launch(["pw.x"], n_processes=1) == ["pw.x"]
     assert launch(["pw.x"], n_processes=4) == ["mpirun", "-np", "4", "pw.x"]
+
+
+def test_a_launcher_that_is_told_a_number_decides_on_the_cores() -> None:
+    assert cores_taken("vasp_std", given=3) == 3
+    assert cores_taken("mpirun -np 1 vasp_std", given=3) == 1
+
+
+def test_what_is_spread_over_processes_is_started_by_a_launcher(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("mpirun", "srun", "vasp_std"):
+        (tmp_path / name).touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert [path.name for path in programs_started("vasp_std", n_processes=1)] == ["vasp_std"]
+    assert [path.name for path in programs_started("vasp_std", n_processes=2)] == ["mpirun", "vasp_std"]
+    assert [path.name for path in programs_started("srun vasp_std", n_processes=2)] == ["srun", "vasp_std"]

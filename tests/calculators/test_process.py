@@ -11,7 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from whiteline.calculators.process import GuardedProcess, cause_of_end, find_executable, last_words, run_command
+from whiteline.calculators.process import (
+    GuardedProcess,
+    cause_of_end,
+    find_executable,
+    last_words,
+    program_files,
+    run_command,
+)
 from whiteline.causes import Cause
 from whiteline.errors import MissingDependencyError, ParameterError
 
@@ -225,3 +232,13 @@ def test_the_cause_of_an_end_without_words_is_looked_for_in_the_log(tmp_path: Pa
 def test_a_command_that_was_stopped_for_its_time_says_so(tmp_path: Path) -> None:
     words = run_command(["sleep", "60"], directory=tmp_path, log=tmp_path / "log", timeout=0.2)
     assert cause_of_end(words, tmp_path / "log") is Cause.TIME_LIMIT
+
+
+def test_the_launcher_and_the_program_behind_it_are_found_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("mpirun", "pw.x"):
+        (tmp_path / name).touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert program_files("mpirun -np 4 --bind-to core pw.x") == (tmp_path / "mpirun", tmp_path / "pw.x")
+    assert program_files("absent.x -in none", "pw.x", "it's") == (tmp_path / "pw.x",)

@@ -27,7 +27,13 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     import whiteline.plotting
 
     kept: list[Figure] = []
-    monkeypatch.setattr(whiteline.plotting, "save_figure", lambda figure, _: kept.append(figure))
+    save = whiteline.plotting.save_figure
+
+    def keep(figure: Figure, path: Path, **more: Any) -> None:
+        kept.append(figure)
+        save(figure, path, **more)
+
+    monkeypatch.setattr(whiteline.plotting, "save_figure", keep)
     return kept
 
 
@@ -58,6 +64,8 @@ def test_the_figure_shows_measurement_raw_and_fitted_theory_and_residual(
 ) -> None:
     answer = whiteline("compare", copper, FOIL, "-o", "foil.png")
     assert answer.out.splitlines()[-1] == "wrote foil.png"
+    found = whiteline("affected", "--file", FOIL, "--ids").out.split()
+    assert found[0] == "figure"  # on record with the measured file that it shows
     upper, lower = figures[0].axes
     assert [line.get_linestyle() for line in upper.lines] == ["-", ":", "-"]
     measured, raw, fitted = (np.asarray(line.get_ydata()) for line in upper.lines)

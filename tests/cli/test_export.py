@@ -6,6 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from whiteline.database import open_store
+from whiteline.provenance import Kind, file_checksum
+
 from .conftest import Command
 
 
@@ -45,6 +48,17 @@ def test_a_query_exports_all_that_it_finds(whiteline: Command, ids: dict[str, st
     answer = whiteline("export", "-a", "Cu", "-n", 3, "-f", "csv", "-o", "out")
     assert answer.out == "wrote 3 spectra to 3 files in out\n"
     assert len(list(Path("out").glob("Cu-*.csv"))) == 3
+
+
+def test_exported_files_are_found_by_their_checksums(whiteline: Command, ids: dict[str, str], store: Path) -> None:
+    whiteline("export", "--kind", "site", "-o", "sites.parquet")
+    whiteline("export", ids["copper site"], ids["copper material"], "-f", "csv", "-o", "out")
+    with open_store(store) as opened:
+        (table,) = opened.linked([file_checksum(Path("sites.parquet"))])
+        texts = [opened.linked([file_checksum(path)])[0].record for path in sorted(Path("out").iterdir())]
+    assert set(table.record.parents) == {name for kind, name in ids.items() if kind.endswith("site")}
+    assert {record.parents for record in texts} == {(ids["copper site"],), (ids["copper material"],)}
+    assert all(Kind.EXPORT in record.generated for record in texts)
 
 
 def test_several_ids_are_one_file_each_in_a_folder(whiteline: Command, ids: dict[str, str]) -> None:

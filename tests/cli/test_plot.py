@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
+from whiteline.database import open_store
+from whiteline.provenance import Kind, file_checksum
+
 from .conftest import Command
 
 BEGINNINGS = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
@@ -16,7 +19,12 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     import whiteline.plotting
 
     kept: list[Figure] = []
-    monkeypatch.setattr(whiteline.plotting, "save_figure", lambda figure, _: kept.append(figure))
+
+    def keep(figure: Figure, path: Path, **_: object) -> None:
+        kept.append(figure)
+        path.touch()  # its checksum goes on record
+
+    monkeypatch.setattr(whiteline.plotting, "save_figure", keep)
     return kept
 
 
@@ -25,6 +33,20 @@ def test_the_name_decides_the_format(whiteline: Command, ids: dict[str, str], tm
     answer = whiteline("plot", ids["copper material"][:10], "-o", tmp_path / f"copper.{extension}")
     assert (answer.code, answer.out) == (0, f"wrote {tmp_path / f'copper.{extension}'}\n")
     assert (tmp_path / f"copper.{extension}").read_bytes().startswith(BEGINNINGS[extension])
+
+
+@pytest.mark.parametrize("extension", ["png", "svg", "pdf"])
+def test_a_figure_names_its_spectra_and_is_found_by_its_checksum(
+    whiteline: Command, ids: dict[str, str], tmp_path: Path, store: Path, extension: str
+) -> None:
+    path = tmp_path / f"copper.{extension}"
+    whiteline("plot", ids["copper site"], ids["copper material"], "-o", path)
+    assert ids["copper site"].encode() in path.read_bytes()
+    with open_store(store) as opened:
+        (found,) = opened.linked([file_checksum(path)])
+    assert (found.record.activity, found.spectrum_id) == ("plot", "")
+    assert found.record.parents == (ids["copper site"], ids["copper material"])
+    assert found.record.generated == {Kind.FIGURE: {str(path): file_checksum(path)}}
 
 
 def test_the_legend_tells_two_crystals_of_one_formula_apart(

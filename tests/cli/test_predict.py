@@ -92,7 +92,7 @@ def test_stored_twice_adds_nothing_and_leads_back(whiteline: Command) -> None:
     assert "model:cu-k-toy" in whiteline("show", identity).out
     answer = whiteline("lineage", identity, "--models", "models")
     assert (answer.code, answer.err) == (0, "")
-    for words in ("dataset copper", "feff.inp (kept)", "there, the same crystal"):
+    for words in ("dataset copper", "feff.inp (kept)", "source file Cu4N.cif"):
         assert words in answer.out
 
 

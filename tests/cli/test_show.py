@@ -19,7 +19,10 @@ def test_a_site_shows_status_checks_parameters_and_provenance(whiteline: Command
     assert found["id"] == ids["copper site"]
     assert found["absorber"] == "Cu K, site 0 of multiplicity 4"
     assert (found["status"], found["fms_radius"], found["scf_radius"]) == ("converged", "2.7", "null")
-    assert found["output xmu.dat"].startswith("sha256:")
+    assert found["made output file xmu.dat"].startswith("sha256:")
+    assert found["used input file feff.inp"].startswith("sha256:")
+    assert any(name.startswith("executable _feff10") for name in found)
+    assert found["cores"] == "1"
     assert "pot " in found["timings"]
 
 
@@ -36,7 +39,7 @@ def test_brackets_in_the_name_of_a_file_are_shown(whiteline: Command, ids: dict[
 def test_an_average_lists_its_sites(whiteline: Command, ids: dict[str, str]) -> None:
     found = rows(whiteline("show", ids["copper material"]).out)
     assert found[ids["copper site"][:10]] == "Cu K, site 0 of multiplicity 4, converged"
-    assert found["input site 0"] == ids["copper site"]
+    assert found["used spectrum site 0"] == ids["copper site"]
 
 
 def test_json_holds_the_document_and_its_records(whiteline: Command, ids: dict[str, str]) -> None:

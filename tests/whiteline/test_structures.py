@@ -16,6 +16,7 @@ from pymatgen.core.structure import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from whiteline.errors import MissingDependencyError, StructureError
+from whiteline.provenance import file_checksum
 from whiteline.structures import check_structure, read_structure, read_structures
 
 
@@ -299,3 +300,11 @@ def test_a_cell_of_no_crystal_is_refused_before_its_neighbours_are_counted(
 ) -> None:
     with pytest.raises(StructureError, match="no crystal is like that"):
         check_structure(Structure(lattice, ["Cu"], [position]), name="cell")
+
+
+def test_structures_name_the_checksum_of_their_file(salt: Structure, tmp_path: Path) -> None:
+    (single,) = read_structures([str(save(salt, tmp_path / "salt.cif"))])
+    assert single.source_checksum == file_checksum(tmp_path / "salt.cif")
+    collection = tmp_path / "set.json"
+    collection.write_text(json.dumps({"a": salt.as_dict(), "b": salt.as_dict()}))
+    assert {named.source_checksum for named in read_structures([str(collection)])} == {file_checksum(collection)}

@@ -76,6 +76,14 @@ class Scripted:
     def identity(self, absorber: Absorber) -> dict[str, Any]:  # noqa: ARG002
         return self.parameters_dict
 
+    @property
+    def programs(self) -> tuple[Path, ...]:
+        return (Path(sys.executable),)
+
+    @property
+    def n_cores(self) -> int:
+        return 3
+
     def inputs(self, absorber: Absorber) -> dict[str, str]:  # noqa: ARG002
         return {"code.in": json.dumps(self.parameters_dict)}
 

@@ -49,6 +49,10 @@ class Filters:
         list[str] | None,
         typer.Option("--where", "-w", help="Condition on a parameter, e.g. 'fms_radius>=6'; repeatable."),
     ] = None
+    is_suspect: Annotated[
+        bool | None,
+        typer.Option("--suspect/--no-suspect", help="Only what is marked as suspect, or nothing that is."),
+    ] = None
     after: Annotated[str | None, typer.Option("--after", help="Stored at or after this date.")] = None
     before: Annotated[str | None, typer.Option("--before", help="Stored before this date.")] = None
 
@@ -78,6 +82,7 @@ class Filters:
             "space_group": self.space_group,
             "kind": self.kind,
             "parameters": parse_where(self.where or []),
+            "is_suspect": self.is_suspect,
             "created_after": self.after,
             "created_before": self.before,
         }

@@ -7,7 +7,14 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from whiteline.database.ingest import FileReader, FolderReader, IngestOptions, IngestReport, ingest_with
+from whiteline.database.ingest import (
+    AddressReader,
+    FileReader,
+    FolderReader,
+    IngestOptions,
+    IngestReport,
+    ingest_with,
+)
 
 if TYPE_CHECKING:
     from whiteline.database.store import SpectrumStore
@@ -16,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "ingest"]
 
 # What `--as` takes: the kinds of the readers below.
-KINDS = ("whiteline", "feff", "xspectra", "ocean", "exciting", "vasp", "table", "measured", "xas-json")
+KINDS = ("whiteline", "feff", "xspectra", "ocean", "exciting", "vasp", "table", "measured", "xas-json", "aiida")
 
 
 def ingest(
@@ -33,10 +40,11 @@ def ingest(
     """Read files and folders, store the spectra in them, and return what was taken and what was not, and why.
 
     Folders are searched for finished runs of FEFF, XSpectra, OCEAN, exciting and VASP, whoever laid them out, and for
-    files of spectra. What the store has already is not stored again.
+    files of spectra; archives of AiiDA, and profiles by their address (`aiida:PROFILE`), for work chains of XSpectra.
+    What the store has already is not stored again.
 
     Args:
-        paths: Files and folders.
+        paths: Files, folders and addresses.
         store: Where spectra go; None, in a dry run, for a store that is not there yet.
         kind: Read everything as this kind, one of `KINDS`; by what the files are when None.
         options: Absorber and edge where the files name none, licence, citation, and how much of a file is read.
@@ -52,12 +60,13 @@ def ingest(
     """
     from whiteline.settings import load_settings
 
-    folder_readers, file_readers = _readers(tuple(tables), settings or load_settings())
+    folder_readers, file_readers, address_readers = _readers(tuple(tables), settings or load_settings())
     return ingest_with(
         paths,
         store,
         folder_readers=folder_readers,
         file_readers=file_readers,
+        address_readers=address_readers,
         options=options,
         kind=kind,
         is_dry_run=is_dry_run,
@@ -65,11 +74,14 @@ def ingest(
     )
 
 
-def _readers(tables: tuple[Path, ...], settings: Settings) -> tuple[list[FolderReader], list[FileReader]]:
+def _readers(
+    tables: tuple[Path, ...], settings: Settings
+) -> tuple[list[FolderReader], list[FileReader], list[AddressReader]]:
     from whiteline.database.ingest.measured_files import MeasuredReader
     from whiteline.database.ingest.table_description import load_descriptions
     from whiteline.database.ingest.table_files import TableReader
     from whiteline.database.ingest.xas_json import XasJsonReader
+    from whiteline.workflows.ingest.aiida_xspectra import AiidaReader
     from whiteline.workflows.ingest.exciting import ExcitingRuns
     from whiteline.workflows.ingest.feff import FeffRuns
     from whiteline.workflows.ingest.ocean import OceanRuns
@@ -81,4 +93,5 @@ def _readers(tables: tuple[Path, ...], settings: Settings) -> tuple[list[FolderR
     runs: list[FolderReader] = [
         OwnRuns(settings), FeffRuns(), XSpectraRuns(), OceanRuns(), ExcitingRuns(), VaspRuns(),
     ]  # fmt: skip
-    return runs, [TableReader(tables), MeasuredReader(), XasJsonReader()]
+    aiida = AiidaReader()
+    return runs, [TableReader(tables), MeasuredReader(), XasJsonReader(), aiida], [aiida]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,14 +26,18 @@ from whiteline.workflows.ingest.namelists import read_namelists
 from whiteline.workflows.ingest.run_document import Run, RunResult, failed, outcome_of
 from whiteline.workflows.ingest.staging import RunFiles, select
 
-__all__ = ["XSpectraRuns"]
+__all__ = ["LANCZOS_LOG", "XSpectraRuns"]
 
-_NAMES: Final = ("xanes.dat", "xanes.out", "xanes.in")
+# Log of the run that a replot (xonly_plot) was drawn from, beside the replot's own files.
+LANCZOS_LOG: Final = "lanczos.out"
+_NAMES: Final = ("xanes.dat", "xanes.out", "xanes.in", LANCZOS_LOG)
 _EDGES: Final = (Edge.K, Edge.L1, Edge.L2, Edge.L3)
 _CORE_TOLERANCE: Final = 0.05
 _SCF: Final = "scf.out"
 _SCF_INPUT: Final = "scf.in"
 _LEVELS: Final = 3
+# What xspectra.x takes where its input names none.
+_RANGE: Final = {"xnepoint": "100", "xemin": "0", "xemax": "10"}
 
 
 class XSpectraRuns:
@@ -87,7 +92,7 @@ def _parse(folder: Path, home: Path, options: IngestOptions) -> Sequence[RunResu
     problems: list[str] = []
     for place in places:
         try:
-            run = read_run(place / "xanes.dat", place / "xanes.out")
+            run = _read(place)
             runs.setdefault(_edge(place / "xanes.in", run), []).append((place, run))
         except ParseError as error:
             problems.append(str(error))
@@ -97,6 +102,24 @@ def _parse(folder: Path, home: Path, options: IngestOptions) -> Sequence[RunResu
     for edge, members in runs.items():
         found.append(_spectrum(folder, edge, members, n_missing=len(problems), has_many=len(runs) > 1))
     return found
+
+
+def _read(place: Path) -> XanesRun:
+    """Return the run of a folder; a replot knows its range of energies, and all else the run that it was drawn from."""
+    if not (place / LANCZOS_LOG).is_file():
+        return read_run(place / "xanes.dat", place / "xanes.out")
+    path = place / "xanes.in"
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    plot = _RANGE | read_namelists(text).get("plot", {})
+    try:
+        n_energy, low, high = (float(re.sub("[dD]", "e", plot[name])) for name in _RANGE)
+    except ValueError as error:
+        raise ParseError(f"{path}: expected numbers for {', '.join(_RANGE)}: it is damaged") from error
+    return read_run(
+        place / "xanes.dat",
+        place / LANCZOS_LOG,
+        of_all=lambda log: replace(log, n_energy=int(n_energy), energy_min=low, energy_max=high),
+    )
 
 
 def _spectrum(

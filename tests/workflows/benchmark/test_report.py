@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from whiteline.database import open_store
 from whiteline.errors import StoreError
 from whiteline.markup import number, table
+from whiteline.provenance import Kind, file_checksum
 from whiteline.settings import Settings
 from whiteline.workflows.benchmark import (
     Benchmark,
@@ -28,7 +30,7 @@ def report(published: Path, ti_o: Benchmark, settings: Settings, tmp_path: Path)
     """The report of the published outputs."""
     folder = tmp_path / "report"
     run = run_benchmark(ti_o, folder=folder, import_from=published, is_computing=False, settings=settings)
-    write_report(run, folder)
+    write_report(run, folder, database=settings.database)
     return folder
 
 
@@ -109,3 +111,13 @@ def test_a_folder_that_cannot_be_written_is_named_before_anything_runs(tmp_path:
 def test_cells_are_escaped_and_numbers_have_a_minus_and_no_negative_zero() -> None:
     assert "<td>&lt;b&gt;</td>" in table(["a"], [["<b>"]])
     assert (number(-1.5, 2), number(-1e-9, 2, is_signed=True), number(None, 2)) == ("−1.50", "+0.00", "–")
+
+
+def test_a_report_is_on_record_with_the_spectra_that_it_compares(report: Path, settings: Settings) -> None:
+    with open_store(settings.database, must_exist=True) as store:
+        (found,) = store.linked([file_checksum(report / "report.html")])
+        spectra = found.record.parents or store.members(found.record.id)
+        (record,) = store.records(spectra[0])
+    assert set(found.record.generated[Kind.REPORT]) == {str(report / n) for n in ("report.html", "results.json")}
+    assert found.record.parameters["benchmark"] == "ti-o-10"
+    assert any(name.startswith("ti-o-10#") for name in record.used[Kind.SOURCE])

@@ -139,7 +139,7 @@ def test_dataset_and_training_follow_the_last_generation(
     with open_queue(here.database) as queue:
         fill_queue(queue, n_tasks=1, definition=DEFINITION + HARVEST)
     monkeypatch.setattr(jobs, "freeze_dataset", lambda definition, _: {"folder": definition.dataset.folder})
-    monkeypatch.setattr(jobs, "train_once", lambda _, data: {"model": "m", "on": data["folder"]})
+    monkeypatch.setattr(jobs, "train_once", lambda _, data, **_kept: {"model": "m", "on": data["folder"]})
     _, done = run(maker.make(n_workers=1), monkeypatch, FakeWork(1))
     assert [doc["metadata"][ROLE_KEY] for doc in done] == ["worker", "conclusion", "dataset", "training"]
     assert done[-1]["output"]["on"].endswith("cu-k")

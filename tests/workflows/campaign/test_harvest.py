@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.workflows.learning.toy import GRID, fill_store, install_toy_encoder, leave_out_reports
+from whiteline.database import open_store
 from whiteline.database.datasets import Dataset
 from whiteline.errors import InputError, StoreError
+from whiteline.provenance import Kind
 from whiteline.settings import Settings
 from whiteline.workflows.campaign.definition import CampaignDefinition, parse_definition
 from whiteline.workflows.campaign.harvest import freeze_dataset, train_once
@@ -83,7 +85,12 @@ def test_a_campaign_without_the_tables_makes_nothing(make: Make, filled: Setting
 def test_a_model_is_trained_once_and_never_written_over(make: Make, filled: Settings, tmp_path: Path) -> None:
     definition = make(DATASET, TRAINING)
     dataset = freeze_dataset(definition, filled)
-    trained = train_once(definition, dataset)
+    trained = train_once(definition, dataset, database=filled.database)
+    with open_store(filled.database) as store:
+        (found,) = store.linked([trained["model"]])
+        (frozen,) = (each for each in store.linked([dataset["content_sha256"]]) if each.record.activity == "dataset")
+        assert store.members(frozen.record.id)
+    assert found.record.used[Kind.DATASET] == {"dataset": dataset["content_sha256"]}
     assert trained["folder"] == str(tmp_path / "model")
     # A job that its scheduler runs again after it had finished.
     again = train_once(definition, dataset)

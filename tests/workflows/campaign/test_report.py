@@ -156,7 +156,7 @@ def test_repairs_are_counted_from_the_records(
     good = {"repair": "scf_mixing 0.1", "status": "converged", "cause": None, "reason": "", "seconds": 30.0}
     for i, identity in enumerate(sites[:2]):
         record = replace(store.records(identity)[-1], attempts=(asked, good if i else {**good, **asked, "repair": "x"}))
-        store.put(store.get(identity), replace(record, id=f"repaired-{i}", started_at="2099-01-01T00:00:00+00:00"))
+        store.put(store.get(identity), replace(record, given_id="", started_at="2099-01-01T00:00:00+00:00"))
     report = write_report(queue, store, NAME, tmp_path)
     assert {(each.repair, each.cause): (each.n_tried, each.n_converged) for each in report.repairs} == {
         ("x", "scf"): (1, 0),

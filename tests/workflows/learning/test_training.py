@@ -45,6 +45,8 @@ def test_the_record_of_a_model_names_dataset_encoder_and_list_of_spectra(toy_hom
     }
     assert record.outputs == {"model": model_sha256(model)}
     assert record.parameters["values"]["n_epochs"] == SMALL["n_epochs"]
+    assert {"torch", "safetensors"} <= set(record.libraries)
+    assert record.seeds == {"member 1": 0}  # the dataset was divided when it was frozen
 
 
 def test_a_killed_training_goes_on_to_the_same_model(toy_home: Path, tmp_path: Path) -> None:
@@ -124,7 +126,7 @@ def test_fine_tuning_keeps_the_encoder_and_the_hash_of_its_parent(two_metals: Pa
     card = tuned.model.card
     assert {row["name"] for row in card.candidates} >= {"scratch", "frozen body"}
     assert tuned.model.encoder == "toy:1"
-    assert card.lineage["record"]["inputs"]["parent model"] == universal.id
+    assert card.lineage["record"]["used"]["model"]["parent model"] == universal.id
     best = min(card.candidates, key=lambda row: row["validation_geometric_mse"])
     assert best["is_chosen"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from whiteline.cli.commands import (
+    affected,
     benchmark,
     campaign,
     campaign_changes,
@@ -23,15 +24,20 @@ from whiteline.cli.commands import (
     plot,
     predict,
     presets,
+    provenance,
     pseudo,
+    publish,
     query,
+    rerun,
     run,
     search,
     show,
     train,
+    why,
 )
 
 __all__ = [
+    "affected",
     "benchmark",
     "campaign",
     "campaign_changes",
@@ -52,10 +58,14 @@ __all__ = [
     "plot",
     "predict",
     "presets",
+    "provenance",
     "pseudo",
+    "publish",
     "query",
+    "rerun",
     "run",
     "search",
     "show",
     "train",
+    "why",
 ]

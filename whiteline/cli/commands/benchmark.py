@@ -94,7 +94,7 @@ def benchmark(
             on_progress=live.update,
         )
         live.announce("comparing")
-        agreements = write_report(run, folder)
+        agreements = write_report(run, folder, database=settings.database)
     _print_outcome(make_console(), run, agreements)
     typer.echo(f"Report: {folder / 'report.html'}; numbers: {folder / 'results.json'}")
     return 0 if _is_complete(run, agreements) else 1

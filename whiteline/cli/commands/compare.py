@@ -76,13 +76,16 @@ def compare(
     import json
     from dataclasses import replace
 
+    from whiteline.cli.figures import record_figure
     from whiteline.database.measured import read_measured
     from whiteline.edges import Edge
     from whiteline.errors import InputError
     from whiteline.fit_figure import plot_fit
     from whiteline.fitting import fit_theory
     from whiteline.plotting import save_figure
+    from whiteline.provenance import utc_now
 
+    started = utc_now()
     with open_existing(database) as store:
         document = store.get(spectrum_id)
     if document.spectrum is None:
@@ -109,7 +112,12 @@ def compare(
     if output is not None:
         title = f"{document.absorber} {document.edge} of {document.formula}: {document.fidelity} and {file.name}"
         figure = plot_fit(fit, title=title, theory=document.fidelity, measured=f"measured ({measured.signal})")
-        save_figure(figure, output)
+        save_figure(figure, output, ids=[document.id])
+        choices = {"window": list(window), "signal": measured.signal.value, "fit": fit.to_dict()}
+        with open_existing(database) as store:
+            record_figure(
+                store, "compare", output, spectra=[document.id], started=started, choices=choices, files=[file]
+            )
     if as_json:
         typer.echo(json.dumps(_facts(document, measured, fit, output)))
         return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -76,7 +77,9 @@ def export(
 def _write_one(store: SpectrumStore, spectrum_id: str, kind: ExportFormat, output: Path | None) -> int:
     from whiteline.database.export import export as export_document
     from whiteline.errors import StoreError
+    from whiteline.provenance import utc_now
 
+    started = utc_now()
     document = store.get(spectrum_id)
     records = store.records(document.id)
     text = export_document(document, records[-1] if records else None, kind)
@@ -87,6 +90,7 @@ def _write_one(store: SpectrumStore, spectrum_id: str, kind: ExportFormat, outpu
         output.write_text(text, encoding="utf-8")
     except OSError as error:
         raise StoreError(f"cannot write {output} ({error.strerror}): choose a writable place with -o") from error
+    _record(store, {output: [document.id]}, kind, started)
     typer.echo(f"wrote {output}")
     return 0
 
@@ -94,12 +98,27 @@ def _write_one(store: SpectrumStore, spectrum_id: str, kind: ExportFormat, outpu
 def _write_many(store: SpectrumStore, selection: Selection, kind: ExportFormat, output: Path | None) -> int:
     from whiteline.database.export_files import export_many
     from whiteline.errors import ParameterError
+    from whiteline.provenance import utc_now
 
     if output is None:
         what = "a folder" if kind.is_text else "a file"
         raise ParameterError(f"several spectra as {kind.value} do not go to the screen: name {what} with -o")
+    started = utc_now()
     report = export_many(store, selection, output, fmt=kind)
+    _record(store, report.files, kind, started)
     place = f"{report.n_files} files in {output}" if kind.is_text else str(output)
     failed = f"; {report.n_failed} failed calculations have no spectrum" if report.n_failed else ""
     typer.echo(f"wrote {report.n_spectra} {'spectrum' if report.n_spectra == 1 else 'spectra'} to {place}{failed}")
     return 0
+
+
+def _record(store: SpectrumStore, files: Mapping[Path, Sequence[str]], kind: ExportFormat, started: str) -> None:
+    from whiteline.provenance import Kind
+    from whiteline.workflows.recording import record_made
+
+    for path, ids in files.items():
+        made = record_made(
+            store, "export", Kind.EXPORT, [path], spectra=ids, started=started, parameters={"format": kind.value}
+        )
+        if made is None:
+            return  # one warning says it of all

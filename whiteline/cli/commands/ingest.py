@@ -24,6 +24,8 @@ _EXAMPLES = """
 
   whiteline ingest scans/*.dat --as measured --absorber Cu --edge K --licence CC-BY-4.0
 
+  whiteline ingest xspectra.aiida aiida:PROFILE
+
   whiteline ingest omnixas/cu_feff_sites.parquet --citation doi:10.1103/PhysRevMaterials.9.043803
 """
 
@@ -32,14 +34,17 @@ _EXAMPLES = """
 def ingest(
     paths: Annotated[
         list[str],
-        typer.Argument(metavar="PATH", help="Folder of runs, XDI, Athena project, columns, Parquet, JSON."),
+        typer.Argument(
+            metavar="PATH",
+            help="Folder of runs, XDI, Athena project, columns, Parquet, JSON, archive of AiiDA, aiida:PROFILE.",
+        ),
     ],
     kind: Annotated[
         str | None,
         typer.Option(
             "--as",
             metavar="KIND",
-            help="Read all as whiteline, feff, xspectra, ocean, exciting, vasp, table, measured or xas-json.",
+            help="Read all as whiteline, feff, xspectra, ocean, exciting, vasp, table, measured, xas-json or aiida.",
         ),
     ] = None,
     absorber: Annotated[

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -44,6 +45,7 @@ def plot(
     """Draw spectra over one another into a PNG, SVG or PDF file."""
     from whiteline.errors import InputError, ParameterError, did_you_mean
     from whiteline.plotting import Curve, Units, plot_spectra, save_figure
+    from whiteline.provenance import utc_now
     from whiteline.status import Status
 
     if convergence:
@@ -52,6 +54,7 @@ def plot(
     known = [member.value for member in Units]
     if units not in known:
         raise ParameterError(f"unknown units {units!r}: {did_you_mean(units, known)}")
+    started = utc_now()
     with open_existing(database) as store:
         documents = [store.get(spectrum_id) for spectrum_id in ids]
     curves = []
@@ -63,7 +66,10 @@ def plot(
             )
         curves.append(Curve(document.spectrum, label, document.status is Status.UNCONVERGED))
     figure = plot_spectra(curves, title=title, is_aligned=align, offset=offset, units=Units(units), window=window)
-    save_figure(figure, output)
+    whole_ids = [document.id for document in documents]
+    save_figure(figure, output, ids=whole_ids)
+    choices = {"align": align, "offset": offset, "units": units, "window": window, "title": title}
+    _record(database, output, whole_ids, started, choices)
     typer.echo(f"wrote {output}")
     return 0
 
@@ -71,11 +77,13 @@ def plot(
 def _plot_certificate(ids: list[str], output: Path, title: str, database: str | None) -> None:
     from whiteline.errors import InputError, ParameterError
     from whiteline.plotting import save_figure
+    from whiteline.provenance import utc_now
     from whiteline.workflows.certificate import ACTIVITY
     from whiteline.workflows.convergence_figure import plot_convergence
 
     if len(ids) != 1:
         raise ParameterError(f"--convergence draws one spectrum, got {len(ids)} ids")
+    started = utc_now()
     with open_existing(database) as store:
         document = store.get(ids[0])
         records = [record for record in store.records(document.id) if record.activity == ACTIVITY]
@@ -89,8 +97,17 @@ def _plot_certificate(ids: list[str], output: Path, title: str, database: str | 
     spectra = {rung.id: rung.spectrum for rung in rungs if rung is not None and rung.spectrum is not None}
     site = f", site {document.site_index}" if document.site_index is not None else ""
     title = title or f"{document.formula}, {document.absorber} {document.edge}{site}, {document.fidelity}"
-    save_figure(plot_convergence(certificate, spectra, title=title), output)
+    shown = [document.id, *(each for each in spectra if each != document.id)]
+    save_figure(plot_convergence(certificate, spectra, title=title), output, ids=shown)
+    _record(database, output, shown, started, {"convergence": True, "title": title})
     typer.echo(f"wrote {output}")
+
+
+def _record(database: str | None, output: Path, ids: Sequence[str], started: str, choices: Mapping[str, Any]) -> None:
+    from whiteline.cli.figures import record_figure
+
+    with open_existing(database) as store:
+        record_figure(store, "plot", output, spectra=ids, started=started, choices=choices)
 
 
 def _labels(documents: list[SpectrumDocument]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -87,7 +88,7 @@ def predict(
     failures += [answer for answer in answers if isinstance(answer, Unpredicted)]
     predictions = [answer for answer in answers if isinstance(answer, MaterialPrediction)]
     ids, n_new = _store(settings, predictions, predictor) if store else ({}, 0)
-    figures = _draw(settings, predictions, predictor, output) if output is not None else []
+    figures = _draw(settings, predictions, predictor, output, ids) if output is not None else []
     if as_json:
         _print_json(predictions, failures, predictor, ids)
     else:
@@ -151,12 +152,17 @@ def _store(settings: Any, predictions: list[MaterialPrediction], predictor: Pred
     return ids, n_new
 
 
-def _draw(settings: Any, predictions: list[MaterialPrediction], predictor: Predictor, output: Path) -> list[Path]:
+def _draw(
+    settings: Any, predictions: list[MaterialPrediction], predictor: Predictor, output: Path, ids: Mapping[str, str]
+) -> list[Path]:
+    """Draw each material and put the figure on record where there is a store; return where they are."""
     from contextlib import nullcontext
 
+    from whiteline.cli.figures import record_figure
     from whiteline.database import open_store
     from whiteline.errors import StoreError
     from whiteline.plotting import save_figure
+    from whiteline.provenance import Kind, Things, utc_now
     from whiteline.workflows.learning.figure import plot_prediction
     from whiteline.workflows.learning.nearest import find_nearest
 
@@ -174,8 +180,12 @@ def _draw(settings: Any, predictions: list[MaterialPrediction], predictor: Predi
         for prediction in predictions:
             nearest = None if found is None else find_nearest(found, prediction)
             path = output if output.suffix else output / f"{_file_name(prediction.name, written)}.png"
-            save_figure(plot_prediction(prediction, model=predictor.name, nearest=nearest), path)
+            started, own = utc_now(), [ids[prediction.source]] if prediction.source in ids else []
+            save_figure(plot_prediction(prediction, model=predictor.name, nearest=nearest), path, ids=own)
             written.append(path)
+            if found is not None:
+                used: Things = {Kind.MODEL: {"model": predictor.id}}
+                record_figure(found, "predict", path, spectra=own, started=started, used=used)
     return written
 
 

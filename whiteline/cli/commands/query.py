@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +17,7 @@ from whiteline.cli.options import Database, open_existing
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from whiteline.database.linked import Mark
     from whiteline.database.query import SpectrumQuery
     from whiteline.database.store import SpectrumStore, SpectrumSummary
 
@@ -22,6 +26,8 @@ _WIDE = 100
 # Latest spectra looked through for the names of parameters.
 _N_SAMPLE = 200
 _SHOWN = 50
+# Spectra whose marks are asked for at a time.
+_N_GROUP = 500
 
 _EXAMPLES = """
 [bold]Examples[/bold]
@@ -107,7 +113,7 @@ def _print_table(console: Console, store: SpectrumStore, wanted: SpectrumQuery, 
         found = list(store.summaries(wanted))
         n_shown = len(found)
         if found:
-            _print_summaries(console, found)
+            _print_summaries(console, found, store.marks([summary.id for summary in found]))
     else:
         from whiteline.database.columns import check_columns, iterate
 
@@ -125,7 +131,7 @@ def _print_table(console: Console, store: SpectrumStore, wanted: SpectrumQuery, 
     console.print(f"{_spectra(n_found)} found{more}{_others(store, wanted)}")
 
 
-def _print_summaries(console: Console, found: list[SpectrumSummary]) -> None:
+def _print_summaries(console: Console, found: list[SpectrumSummary], marks: Mapping[str, Mark]) -> None:
     from whiteline.cli.labels import source_name
     from whiteline.cli.tables import make_table, status_text
 
@@ -138,10 +144,13 @@ def _print_summaries(console: Console, found: list[SpectrumSummary]) -> None:
         has_axis = s.energy_min is not None and s.energy_max is not None
         energies = f"{s.energy_min:.0f}–{s.energy_max:.0f}" if has_axis else "–"
         source = [source_name(s.source)] if is_wide else []
-        table.add_row(
-            s.id[:10], s.formula, site, s.fidelity, status_text(s.status), energies, s.created_at[:10], *source
-        )
+        status = status_text(s.status)
+        if s.id in marks:
+            status.append("\nsuspect", style="bold red")
+        table.add_row(s.id[:10], s.formula, site, s.fidelity, status, energies, s.created_at[:10], *source)
     console.print(table)
+    for reason, count in Counter(mark.reason for mark in marks.values()).most_common():
+        console.print(f"{_spectra(count)} suspect: {reason}", style="red", markup=False)
 
 
 def _print_groups(
@@ -170,8 +179,12 @@ def _print_lines(store: SpectrumStore, wanted: SpectrumQuery, columns: str | Non
     from dataclasses import asdict
 
     if columns is None:
-        for summary in store.summaries(wanted):
-            typer.echo(json.dumps(asdict(summary)))
+        found = store.summaries(wanted)
+        while group := list(islice(found, _N_GROUP)):
+            marks = store.marks([summary.id for summary in group])
+            for summary in group:
+                said = {"suspect": marks[summary.id].reason} if summary.id in marks else {}
+                typer.echo(json.dumps({**asdict(summary), **said}))
         return
     from whiteline.database.columns import iterate
 

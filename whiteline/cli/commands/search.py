@@ -74,12 +74,14 @@ def search(
 
     Both are aligned by their edges and scaled alike. The first search makes an index, later ones bring it up to date.
     """
+    from whiteline.cli.figures import record_figure
     from whiteline.database.search import SearchIndex, search
     from whiteline.errors import ParameterError
+    from whiteline.provenance import utc_now
 
     if (spectrum is None) != index_status:
         raise ParameterError("give a FILE or an ID to search for, or --index-status without one")
-    widths = _widths(broaden)
+    widths, started = _widths(broaden), utc_now()
     with open_existing(database) as store:
         index = SearchIndex(store)
         if spectrum is None:
@@ -104,7 +106,17 @@ def search(
         if note:
             typer.echo(f"whiteline: note: {note}", err=True)
         if output is not None:
-            _draw(store, found, matches, output, name=Path(spectrum).name if own_id is None else own_id[:10])
+            name = Path(spectrum).name if own_id is None else own_id[:10]
+            shown = _draw(store, found, matches, output, name=name)
+            record_figure(
+                store,
+                "search",
+                output,
+                spectra=[*shown, *([] if own_id is None else [own_id])],
+                started=started,
+                choices={"metric": metric, "top": top, "max_shift": max_shift, "broaden": list(widths)},
+                files=[Path(spectrum)] if own_id is None else [],
+            )
     if as_json:
         _print_json(matches)
     else:
@@ -169,7 +181,8 @@ def _update(index: SearchIndex) -> None:
 
 def _draw(
     store: SpectrumStore, spectrum: Spectrum | MeasuredSpectrum, matches: list[Match], output: Path, *, name: str
-) -> None:
+) -> list[str]:
+    """Draw what was found, and return the ids of what is in the figure."""
     from whiteline.cli.labels import source_name
     from whiteline.database.search.figure import Shown, plot_matches
     from whiteline.plotting import save_figure
@@ -181,7 +194,9 @@ def _draw(
         shift = f"{match.shift:+.2f}".replace("-", "−")
         label = f"{match.score:.4f}  {what}, {s.fidelity or s.code}, {shift} eV  ({match.id[:10]})"
         shown.append(Shown(match, store.get(match.id), label))
-    save_figure(plot_matches(spectrum, shown, title=f"Most like {name}", name=name), output)
+    ids = [match.id for match in matches[:_N_DRAWN]]
+    save_figure(plot_matches(spectrum, shown, title=f"Most like {name}", name=name), output, ids=ids)
+    return ids
 
 
 def _print(matches: list[Match], metric: str, *, n_indexed: int) -> None:

@@ -12,7 +12,7 @@ from whiteline.cli.options import Database, open_existing
 
 if TYPE_CHECKING:
     from whiteline.database.documents import SpectrumDocument
-    from whiteline.provenance import ProvenanceRecord
+    from whiteline.provenance import ProvenanceRecord, Things
 
 
 @app.command(epilog="[bold]Example[/bold]\n\n  whiteline show 3f9a2c")
@@ -30,10 +30,14 @@ def show(
         document = store.get(spectrum_id)
         records = store.records(document.id)
         parents = [store.get(parent) for parent in document.parents if store.has(parent)]
+        mark = store.marks([document.id]).get(document.id)
     if as_json:
-        typer.echo(json.dumps({**document.to_dict(), "records": [record.to_dict() for record in records]}))
+        said = {} if mark is None else {"suspect": {"reason": mark.reason, "marked_at": mark.marked_at}}
+        typer.echo(json.dumps({**document.to_dict(), **said, "records": [record.to_dict() for record in records]}))
         return 0
     console = make_console()
+    if mark is not None:
+        console.print(f"SUSPECT since {mark.marked_at[:10]}: {mark.reason}", style="bold red", markup=False)
     for title, rows in (
         ("Spectrum", _spectrum_rows(document)),
         (
@@ -115,17 +119,32 @@ def _absorber_text(document: SpectrumDocument) -> str:
 
 def _record_rows(record: ProvenanceRecord) -> list[tuple[str, str]]:
     return [
+        ("record", record.id),
         ("activity", record.activity),
         ("code", program_name(record.code, record.code_version)),
         ("libraries", ", ".join(f"{name} {version}" for name, version in sorted(record.libraries.items()))),
+        *([("commit", record.commit)] if record.commit else []),
+        *((f"executable {name}", checksum) for name, checksum in sorted(record.executables.items())),
         ("host", f"{record.host}, {record.system}"),
+        *([("cores", str(record.cores))] if record.cores else []),
+        *((f"seed {name}", str(seed)) for name, seed in record.seeds.items()),
         ("time", f"{record.started_at} to {record.ended_at}, {record.wall_time:.1f} s"),
         (
             "timings",
             ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in record.timings.items()) or "–",
         ),
-        *((f"input {name}", value) for name, value in record.inputs.items()),
-        *((f"output {name}", value) for name, value in record.outputs.items()),
+        *_thing_rows("used", record.used),
+        *_thing_rows("made", record.generated),
+    ]
+
+
+def _thing_rows(verb: str, things: Things) -> list[tuple[str, str]]:
+    from whiteline.provenance import Kind
+
+    return [
+        (f"{verb} {Kind(kind).words}{'' if name == kind else f' {name}'}", each)
+        for kind, named in things.items()
+        for name, each in named.items()
     ]
 
 

@@ -140,7 +140,9 @@ def _run(
         licence=options.licence,
     )
     from whiteline.models.features import FeatureCache
+    from whiteline.settings import load_settings
     from whiteline.workflows.learning.training import Step, run_training
+    from whiteline.workflows.recording import keep_in_existing
 
     with share_bar(make_console(is_error=True)) as show:
         shown = 0.0
@@ -157,6 +159,7 @@ def _run(
             cache=None if options.no_cache else FeatureCache(),
             on_step=on_step,
         )
+    keep_in_existing(load_settings().database, done.record)
     if options.as_json:
         typer.echo(json.dumps(done.summary()))
         return 0

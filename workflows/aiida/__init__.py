@@ -1,0 +1,1 @@
+"""Lineage as native nodes of AiiDA: written into archives and profiles."""
