@@ -107,9 +107,9 @@ def measure_maggma(address: str, n: int) -> dict[str, Any]:
     with warnings.catch_warnings():
         # Third-party imports warn of their own future; nothing here depends on it.
         warnings.simplefilter("ignore")
-        from maggma.stores import MongoStore
+        from maggma.stores import MongoURIStore
 
-        store = MongoStore.from_uri(f"{address}/{THEIRS}", collection_name="spectra", key="id", database=THEIRS)
+        store = MongoURIStore(f"{address}/{THEIRS}", "spectra", database=THEIRS, key="id")
         store.connect()
     for field in ("id", *INDEXED):
         store.ensure_index(field)

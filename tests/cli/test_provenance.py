@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,11 @@ def aiida_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / ".aiida"
     folder.mkdir()
     monkeypatch.setenv("AIIDA_PATH", str(tmp_path))
-    try:
-        from aiida.manage import configuration
-        from aiida.manage.configuration.settings import AiiDAConfigDir
-    except ImportError:
+    if find_spec("aiida") is None:
         return
+    from aiida.manage import configuration
+    from aiida.manage.configuration.settings import AiiDAConfigDir
+
     monkeypatch.setattr(AiiDAConfigDir, "_glb_aiida_config_folder", folder)
     monkeypatch.setattr(configuration, "CONFIG", None)
 

@@ -75,7 +75,7 @@ def test_a_structure_beside_the_table_makes_the_site_known(
     assert (document.formula, document.space_group, document.multiplicity) == ("Cu", 225, 4)
     assert document.site_id
     [record] = store.records(document.id)
-    assert {Path(name).name for name in record.inputs} == {"sites.parquet", "cu_structures.json.gz"}
+    assert {Path(name).name for name in record.used["source"]} == {"sites.parquet", "cu_structures.json.gz"}
 
 
 def test_scale_and_width_come_from_their_columns(store: SpectrumStore, tmp_path: Path) -> None:

@@ -114,8 +114,8 @@ def test_a_failed_calculation_is_told_with_its_reason(tmp_path: Path, document: 
 
 def test_an_input_whose_text_was_not_kept_says_so(tmp_path: Path, document: SpectrumDocument) -> None:
     with open_store(tmp_path / "s.db") as store:
-        records = [put(store, document), put(store, other(document), "other")]
-    (deck,) = (each for each in compare_records(*records) if each.name == "feff.inp")
+        one, two = put(store, document), put(store, other(document), "other")
+    (deck,) = (each for each in compare_records(one, two) if each.name == "feff.inp")
     assert "not kept" in deck.detail
 
 
