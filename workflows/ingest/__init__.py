@@ -81,7 +81,7 @@ def _readers(
     from whiteline.database.ingest.table_description import load_descriptions
     from whiteline.database.ingest.table_files import TableReader
     from whiteline.database.ingest.xas_json import XasJsonReader
-    from whiteline.workflows.ingest.aiida_xspectra import AiidaReader
+    from whiteline.workflows.ingest.aiida.xspectra import AiidaReader
     from whiteline.workflows.ingest.exciting import ExcitingRuns
     from whiteline.workflows.ingest.feff import FeffRuns
     from whiteline.workflows.ingest.ocean import OceanRuns

@@ -314,7 +314,7 @@ def test_what_lacks_is_named(name: str, words: str, take: Take, store: SpectrumS
 
 @pytest.mark.parametrize("kind", ["call_work", "create"])
 def test_links_in_a_loop_are_refused(kind: str, take: Take, tmp_path: Path) -> None:
-    from whiteline.workflows.ingest.aiida_xspectra import AiidaReader
+    from whiteline.workflows.ingest.aiida.xspectra import AiidaReader
 
     cause = number("9b926112-3f56-4dfe-a837-1ccf551ce498" if kind == "call_work" else DENSITY)
     given = f"(select input_id from db_dblink where label = 'structure' and output_id = {cause})"  # noqa: S608

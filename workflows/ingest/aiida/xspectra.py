@@ -21,12 +21,12 @@ from whiteline.database.ingest.walk import list_folder
 from whiteline.errors import LineageCycleError, ParseError, WhitelineError
 from whiteline.provenance import file_checksum
 from whiteline.status import Check, Status
-from whiteline.workflows.ingest.aiida_averages import crystal_entries
-from whiteline.workflows.ingest.aiida_chains import PROCESSES, Chain, Direction, find_chains
-from whiteline.workflows.ingest.aiida_graph import Node, count_processes, load_graph, short
-from whiteline.workflows.ingest.aiida_record import chain_record
-from whiteline.workflows.ingest.aiida_sites import raw_parameters, sample_fields, site_in_cell
-from whiteline.workflows.ingest.aiida_storage import SCHEME, AiidaFile, damage, opened_storage, read_file
+from whiteline.workflows.ingest.aiida.averages import crystal_entries
+from whiteline.workflows.ingest.aiida.chains import PROCESSES, Chain, Direction, find_chains
+from whiteline.workflows.ingest.aiida.graph import Node, count_processes, load_graph, short
+from whiteline.workflows.ingest.aiida.record import chain_record
+from whiteline.workflows.ingest.aiida.sites import raw_parameters, sample_fields, site_in_cell
+from whiteline.workflows.ingest.aiida.storage import SCHEME, AiidaFile, damage, opened_storage, read_file
 from whiteline.workflows.ingest.run_document import RunResult, failed, run_document
 from whiteline.workflows.ingest.staging import RunFiles
 from whiteline.workflows.ingest.xspectra import LANCZOS_LOG, XSpectraRuns

@@ -14,8 +14,8 @@ from whiteline.edges import Edge
 from whiteline.errors import ParseError, StructureError
 from whiteline.status import Check
 from whiteline.structures import check_structure
-from whiteline.workflows.ingest.aiida_chains import Chain, namelist
-from whiteline.workflows.ingest.aiida_graph import Node, short
+from whiteline.workflows.ingest.aiida.chains import Chain, namelist
+from whiteline.workflows.ingest.aiida.graph import Node, short
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure

@@ -10,9 +10,9 @@ from whiteline.database.documents import SpectrumDocument, utc_text
 from whiteline.provenance import Kind, ProvenanceRecord, Role, content_checksum, library_versions
 from whiteline.provenance.graph import LineageGraph, Link
 from whiteline.provenance.graph import Node as GraphNode
-from whiteline.workflows.ingest.aiida_chains import Chain
-from whiteline.workflows.ingest.aiida_graph import AiidaGraph, Node, short
-from whiteline.workflows.ingest.aiida_sites import computed_structure
+from whiteline.workflows.ingest.aiida.chains import Chain
+from whiteline.workflows.ingest.aiida.graph import AiidaGraph, Node, short
+from whiteline.workflows.ingest.aiida.sites import computed_structure
 
 __all__ = ["chain_record"]
 

@@ -14,8 +14,8 @@ from whiteline.polarisation import ISOTROPIC
 from whiteline.provenance import Kind, ProvenanceRecord, library_versions, utc_now
 from whiteline.spectrum import Spectrum
 from whiteline.status import Check, Status
-from whiteline.workflows.ingest.aiida_chains import Chain
-from whiteline.workflows.ingest.aiida_graph import Node, short
+from whiteline.workflows.ingest.aiida.chains import Chain
+from whiteline.workflows.ingest.aiida.graph import Node, short
 from whiteline.workflows.jobs import material_id
 
 __all__ = ["crystal_entries"]

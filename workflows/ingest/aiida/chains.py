@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from whiteline.errors import ParseError
 from whiteline.fingerprint import content_hash
-from whiteline.workflows.ingest.aiida_graph import AiidaGraph, Node, age, short
+from whiteline.workflows.ingest.aiida.graph import AiidaGraph, Node, age, short
 
 __all__ = ["PROCESSES", "Chain", "Direction", "ending", "find_chains", "namelist"]
 

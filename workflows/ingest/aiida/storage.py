@@ -15,7 +15,7 @@ from whiteline.database.ingest import Limits
 from whiteline.database.ingest.limits import check_file
 from whiteline.errors import MissingDependencyError, ParseError, StoreError, WhitelineError
 from whiteline.workflows.aiida.profile import opened_archive, opened_profile, require_aiida
-from whiteline.workflows.ingest.aiida_graph import Node, short
+from whiteline.workflows.ingest.aiida.graph import Node, short
 
 __all__ = ["SCHEME", "AiidaFile", "damage", "opened_storage", "read_file"]
 
