@@ -61,3 +61,11 @@ def test_what_cannot_be_looked_for_is_an_error_that_says_what_can(
 
 def test_nothing_found_is_no_error(whiteline: Command, store: Path) -> None:
     assert "nothing on record rests on it" in whiteline("affected", "--code-version", "FEFF 5*").out
+
+
+def test_a_dataset_that_rests_on_it_says_that_it_is_suspect(whiteline: Command, store: Path, tmp_path: Path) -> None:
+    made = whiteline("dataset", "create", tmp_path / "copper", "--grid", "edge-relative -5:20:1")
+    assert made.code == 0, made.err
+    whiteline("affected", "--code", "feff", "--mark", "a bug was found")
+    assert "SUSPECT: a bug was found" in whiteline("dataset", "show", tmp_path / "copper").out
+    assert "1 on record" in whiteline("db", "status").out

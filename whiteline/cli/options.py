@@ -19,6 +19,7 @@ __all__ = [
     "Structures",
     "open_existing",
     "parse_assignments",
+    "suspicions",
 ]
 
 
@@ -60,6 +61,24 @@ def open_existing(address: str | None) -> SpectrumStore:
     from whiteline.settings import load_settings
 
     return open_store(load_settings(database=address).database, must_exist=True)
+
+
+def suspicions(address: str | None, *ids: str) -> dict[str, str]:
+    """Return why things that need no store are marked as suspect in that of this machine; nothing where there is none.
+
+    Args:
+        address: Of the store, as the user gave it.
+        ids: Content hashes of datasets or models.
+    """
+    from whiteline.errors import StoreError
+
+    try:
+        with open_existing(address) as store:
+            return {each: mark.reason for each, mark in store.marks(ids).items()}
+    except StoreError:
+        if address is not None:
+            raise
+        return {}
 
 
 def parse_assignments(texts: list[str] | None) -> dict[str, Any]:

@@ -32,6 +32,8 @@ def status_rows(found: Overview) -> Iterator[tuple[str, str]]:
     yield "structures", str(totals.n_structures)
     yield "provenance records", str(totals.n_records)
     yield "raw files", str(totals.n_files)
+    yield "other jobs", f"{totals.n_activities} on record: datasets, models, figures, files"
+    yield "suspect", str(totals.n_marks)
     yield "size", f"{totals.size_bytes / 1e6:.1f} MB"
     yield "schema version", f"{totals.schema_version}, revision {found.revision}"
     yield "indexes", f"{n_present} of {len(totals.indexes)}"

@@ -9,7 +9,7 @@ import typer
 
 from whiteline.cli.app import app
 from whiteline.cli.filters import Filters, takes_filters
-from whiteline.cli.options import Database, open_existing
+from whiteline.cli.options import Database, open_existing, suspicions
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -95,8 +95,12 @@ def create(
 
 
 @dataset.command(epilog="[bold]Example[/bold]\n\n  whiteline dataset show copper")
-def show(folder: Folder, as_json: Annotated[bool, typer.Option("--json", help="Print the manifest.")] = False) -> int:
-    """Show what a dataset says of itself; nothing but the manifest is read."""
+def show(
+    folder: Folder,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the manifest.")] = False,
+    database: Database = None,
+) -> int:
+    """Show what a dataset says of itself, and whether it is marked as suspect; no spectra are read."""
     from whiteline.cli.tables import make_console, make_table
     from whiteline.database.datasets import Dataset
 
@@ -105,6 +109,8 @@ def show(folder: Folder, as_json: Annotated[bool, typer.Option("--json", help="P
         typer.echo(manifest.to_text(), nl=False)
         return 0
     console = make_console()
+    for reason in suspicions(database, manifest.content_sha256).values():
+        console.print(f"SUSPECT: {reason}", style="bold red", markup=False)
     table = make_table("", "", wrapped=("",))
     table.show_header = False
     facts = {

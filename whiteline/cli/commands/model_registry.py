@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from whiteline.cli.commands.models import models
+from whiteline.cli.options import Database, suspicions
 
 Registry = Annotated[
     Path | None, typer.Option("--models", metavar="DIR", help="Folder of models (default: WHITELINE_MODELS, or data).")
@@ -25,6 +26,7 @@ def list_trained(
     fidelity: Annotated[str | None, typer.Option("--fidelity", help="That predict this code and preset.")] = None,
     registry: Registry = None,
     as_json: Annotated[bool, typer.Option("--json", help="Name, id, folder, channels and metrics as JSON.")] = False,
+    database: Database = None,
 ) -> int:
     """List trained models: what they predict, how good they are, and from what."""
     import json
@@ -50,6 +52,7 @@ def list_trained(
         typer.echo(json.dumps(rows))
         return 0
     console = make_console()
+    suspect = suspicions(database, *(entry.id for entry in entries))
     if not entries:
         console.print(f"no such model in {folder}: train one with `whiteline train`, or name another folder")
         return 0
@@ -60,6 +63,9 @@ def list_trained(
         members, score = str(entry.config["n_member"]), "" if eta is None else f"{eta:.2f}"
         table.add_row(entry.id[:10], entry.name, shown, members, score, entry.card.created[:10])
     console.print(table)
+    for entry in entries:
+        if entry.id in suspect:
+            console.print(f"{entry.name} is suspect: {suspect[entry.id]}", style="bold red", markup=False)
     console.print("η of two models compares only where they were tested on the same spectra.", style="dim")
     return 0
 
@@ -69,6 +75,7 @@ def show(
     name: Name,
     registry: Registry = None,
     as_json: Annotated[bool, typer.Option("--json", help="Config and card as JSON.")] = False,
+    database: Database = None,
 ) -> int:
     """Show the card of a model: data, split, training, metrics, candidates, licence, lineage."""
     import json
@@ -86,6 +93,8 @@ def show(
         typer.echo(json.dumps({"config": entry.config, "card": entry.card.to_dict()}))
         return 0
     card, console = entry.card, make_console()
+    for reason in suspicions(database, entry.id).values():
+        console.print(f"SUSPECT: {reason}", style="bold red", markup=False)
     facts = {
         "name": entry.name,
         "id": entry.id,
