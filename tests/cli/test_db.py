@@ -92,7 +92,7 @@ def test_status_of_an_old_store_names_the_migration_that_then_works(whiteline: C
     assert f"whiteline db migrate {old}" in answer.err
     done = whiteline("db", "migrate", old)
     assert (done.code, done.err) == (0, "")
-    assert "from schema version 1 to 2" in done.out
+    assert "from schema version 1 to 3" in done.out
     assert list(old.parent.glob("old.db.v1-*.bak"))
     assert whiteline("db", "status", old).code == 0
     assert whiteline("db", "verify", old).code == 0

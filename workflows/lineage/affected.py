@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -33,14 +33,12 @@ class Affected:
     """What rests on something.
 
     Attributes:
-        directly: Ids of the spectra whose own calculation it was.
+        directly: Ids of the spectra whose own calculation used it.
         found: Kind in words to ids and what each is called, all that rests on it at whatever distance.
-        notes: What could not be looked into, and why.
     """
 
     directly: tuple[str, ...]
     found: dict[AffectedKind, dict[str, str]] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
 
     @property
     def ids(self) -> list[str]:
@@ -71,10 +69,12 @@ def find_affected(
     search = _Search(store)
     for each in things:
         search.reach(each)
+    for _ in range(0, len(things), _GROUP):
+        search.follow()
     if condition is not None:
         for linked in store.find_records(condition):
             search.take(linked)
-    search.directly = tuple(search.spectra)
+    directly = tuple(search.spectra)
     models = [] if registry is None else [(entry, _made_from(entry)) for entry in _models(registry)]
     while search.waiting:
         while search.waiting:
@@ -82,7 +82,7 @@ def find_affected(
         for entry, causes in models:
             if not search.reached.isdisjoint(causes):
                 search.add(Kind.MODEL.value, entry.id, entry.name)
-    return Affected(search.directly, search.sorted(), tuple(search.notes))
+    return Affected(directly, search.sorted({entry.id: entry.name for entry, _ in models}))
 
 
 class _Search:
@@ -93,9 +93,7 @@ class _Search:
         self.reached: set[str] = set()
         self.waiting: list[str] = []
         self.spectra: dict[str, None] = {}
-        self.directly: tuple[str, ...] = ()
         self.found: dict[str, dict[str, str]] = {}
-        self.notes: list[str] = []
 
     def reach(self, each: str) -> bool:
         """Note that something is reached; return whether it is for the first time."""
@@ -128,8 +126,10 @@ class _Search:
             if causes & _used(linked.record) or not causes & set(linked.record.linked_ids()):
                 self.take(linked)
 
-    def sorted(self) -> dict[str, dict[str, str]]:
-        """Return what was found by kind, spectra told apart by what they are."""
+    def sorted(self, models: Mapping[str, str]) -> dict[str, dict[str, str]]:
+        """Return what was found by kind, spectra told apart by what they are, models by their names."""
+        known = self.found.get(Kind.MODEL.value, {})
+        known.update({each: models[each] for each in known if each in models})
         for spectrum_id in self.spectra:
             kind, name = self._describe(spectrum_id)
             self.found.setdefault(kind, {})[spectrum_id] = name

@@ -93,7 +93,7 @@ def affected(
         n_marked = store.mark([*wrong, *found.ids], mark) if mark is not None else None
         n_unmarked = store.unmark([*wrong, *found.ids]) if unmark else None
     if as_json:
-        typer.echo(json.dumps({"directly": list(found.directly), "found": found.found, "notes": list(found.notes)}))
+        typer.echo(json.dumps({"directly": list(found.directly), "found": found.found}))
         return 0
     if only_ids:
         for kind, named in found.found.items():
@@ -154,6 +154,7 @@ def _print(console: Console, found: Affected) -> None:
         words = ", ".join(f"{each.removeprefix('sha256:')[:_N_ID]} ({name})" for each, name in named)
         table.add_row(kind, str(count), words + (" …" if count > _SHOWN else ""))
     console.print(table)
-    console.print(f"{len(found.directly)} of these calculations were made with it; the rest rests on them")
-    for note in found.notes:
-        console.print(note, style="yellow", markup=False)
+    n = len(found.directly)
+    console.print(
+        f"{n} {'spectrum was' if n == 1 else 'spectra were'} made with it; the rest rests on {'it' if n == 1 else 'them'}"
+    )
