@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import report_campaigns as campaigns
+import report_lineage as lineage
 import report_models as models
 from results_files import ROOT, load
 
@@ -275,6 +276,8 @@ DOCUMENTS: dict[str, dict[str, Callable[[], str]]] = {
     "docs/evaluation.md": {"bands": models.bands},
     "docs/failures.md": {"repairs": campaigns.repairs},
     "docs/features.md": {"featurisation": models.featurisation},
+    "docs/aiida.md": {"aiida": lineage.aiida},
+    "docs/lineage.md": {"recording": lineage.recording, "reruns": lineage.reruns},
     "docs/model-accuracy.md": {
         "accuracy": models.accuracy,
         "copper": models.copper,

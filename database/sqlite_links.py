@@ -36,7 +36,7 @@ def entity_of(text: str) -> bytes:
     >>> entity_of("sha256:00ff").hex(), entity_of("00ff").hex(), len(entity_of("mp-149"))
     ('00ff', '00ff', 8)
     """
-    digits = text.removeprefix(CHECKSUM)
+    digits = text[len(CHECKSUM) :] if text.startswith(CHECKSUM) else text
     if not is_hexadecimal(digits):
         return hashlib.sha256(text.encode()).digest()[:_N_BYTES]
     digits = digits[:_N_DIGITS]

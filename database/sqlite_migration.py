@@ -138,7 +138,7 @@ def _to_version_3(connection: sqlite3.Connection) -> int:
             links.clear()
     write_links(connection, links)
     made = list(_made_records(connection))
-    write_records(connection, made)
+    write_records(connection, made, known=())
     return len(made)
 
 

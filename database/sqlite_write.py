@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import count, repeat
 from typing import NamedTuple
 
@@ -93,7 +93,8 @@ def write(connection: sqlite3.Connection, group: Sequence[PackedItem]) -> None:
     grid_keys = {grid: grids[bytes.fromhex(grid)] for grid in axes}
     components = [(keys[i], grid_keys[a.grid], a.weights, a.components) for i, a in arrays.items()]
     connection.executemany("INSERT INTO components VALUES (?, ?, ?, ?)", components)
-    write_records(connection, [(keys[item.id], item.record) for item in _needed(connection, group, stored)])
+    records = [(keys[item.id], item.record) for item in _needed(connection, group, stored)]
+    write_records(connection, records, known={found.key for found in stored.values()})
     for item in group:
         write_files(connection, keys[item.id], item.files)
     for table in ("structures", "parameters", "descriptions", "grids"):
@@ -113,14 +114,25 @@ def _needed(
             yield item
 
 
-def write_records(connection: sqlite3.Connection, records: Sequence[tuple[int, PackedRecord]]) -> None:
-    """Write records of the spectra with these keys, and their links, inside a transaction."""
+def write_records(
+    connection: sqlite3.Connection, records: Sequence[tuple[int, PackedRecord]], *, known: Container[int]
+) -> None:
+    """Write records of the spectra with these keys, and their links, inside a transaction.
+
+    Args:
+        connection: To the store.
+        records: Key of the spectrum, and its record.
+        known: Keys of spectra that were there before, perhaps with some of these records.
+    """
     contexts = _intern(connection, "contexts", (record.context for _, record in records))
-    fresh = [
+    rows = [(key, record, (key, *record.row, contexts[record.context.hash])) for key, record in records]
+    fresh = [(key, record) for key, record, _ in rows if key not in known]
+    connection.executemany(_INSERT_RECORD, [row for key, _, row in rows if key not in known])
+    fresh += [
         (key, record)
-        for key, record in records
+        for key, record, row in rows
         # What is there already has its links, perhaps of an earlier schema version.
-        if connection.execute(_INSERT_RECORD, (key, *record.row, contexts[record.context.hash])).rowcount
+        if key in known and connection.execute(_INSERT_RECORD, row).rowcount
     ]
     write_links(connection, ((entity, key) for key, record in fresh for entity in record.links))
 

@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = (
     "README.md",
+    "docs/aiida.md",
     "docs/convergence.md",
     "docs/database.md",
     "docs/decisions/0016-a-campaign-is-a-queue-of-tasks.md",
@@ -20,6 +21,7 @@ DOCUMENTS = (
     "docs/evaluation.md",
     "docs/failures.md",
     "docs/features.md",
+    "docs/lineage.md",
     "docs/model-accuracy.md",
     "docs/scale.md",
     "docs/training-data.md",

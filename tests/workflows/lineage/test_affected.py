@@ -44,6 +44,7 @@ def test_one_input_file_reaches_its_spectrum_and_what_was_made_of_it_alone(home:
         found = find_affected(store, things=[deck])
         (spectrum_id,) = found.found["spectrum"]
         assert store.get(spectrum_id).formula == "CuO"
+    assert found.directly == (spectrum_id,)
     assert {kind: n for kind, n in found.counts.items() if kind != "model"} == {
         "spectrum": 1,
         "average": 1,

@@ -155,6 +155,7 @@ def _print(console: Console, found: Affected) -> None:
         table.add_row(kind, str(count), words + (" …" if count > _SHOWN else ""))
     console.print(table)
     n = len(found.directly)
-    console.print(
-        f"{n} {'spectrum was' if n == 1 else 'spectra were'} made with it; the rest rests on {'it' if n == 1 else 'them'}"
+    words = (
+        "1 spectrum was made with it; the rest rests on it" if n == 1 else f"{n} spectra were made with it; the rest"
     )
+    console.print(words if n == 1 else f"{words} rests on them")
