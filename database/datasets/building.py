@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,7 +20,8 @@ from whiteline.database.documents import SPECTRUM_SCHEMA_VERSION, SpectrumDocume
 from whiteline.database.query import SpectrumQuery
 from whiteline.database.store import SpectrumStore
 from whiteline.database.tables import load_pyarrow
-from whiteline.errors import InputError, StoreError
+from whiteline.errors import InputError
+from whiteline.new_folder import new_folder
 from whiteline.provenance import Kind, ProvenanceRecord, library_versions, utc_now
 
 __all__ = ["create_dataset"]
@@ -73,7 +70,7 @@ def create_dataset(
     """
     load_pyarrow("pyarrow.parquet")
     target, started = Path(path).absolute(), utc_now()
-    with _new_folder(target) as folder:
+    with new_folder(target, what="a dataset") as folder:
         found = _write_rows(store, query, folder, grid, intensity, is_extrapolated=is_extrapolated)
         if not found.ids:
             raise _nothing(found)
@@ -148,30 +145,6 @@ class _Found:
 
 
 _GROUPED = ("structure_id", "formula", "chemical_system")
-
-
-@contextmanager
-def _new_folder(target: Path) -> Iterator[Path]:
-    """Yield a folder that becomes `target` when all went well, and goes otherwise."""
-    if target.exists() or target.is_symlink():
-        raise InputError(f"{target} is there already, and a dataset is never written over: give another name")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    except OSError as error:
-        raise StoreError(f"cannot make {target} ({error.strerror}): choose a writable place") from error
-    try:
-        yield folder
-        mask = os.umask(0o077)
-        os.umask(mask)
-        folder.chmod(0o777 & ~mask)
-        folder.rename(target)
-    except StoreError:
-        raise  # it is about what was read
-    except OSError as error:
-        raise StoreError(f"cannot write {target} ({error.strerror or error}): make room or choose another") from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _in_order(store: SpectrumStore, query: SpectrumQuery) -> Iterator[SpectrumDocument]:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from whiteline.errors import InputError, StoreError
+from whiteline.new_folder import new_folder
 from whiteline.workflows.publishing.checksums import CHECKSUMS, checksum_lines, checksums_of
 from whiteline.workflows.publishing.citing import make_citation_file, make_readme
 from whiteline.workflows.publishing.crate import METADATA, PREVIEW, SCRIPT, load_rocrate, write_crate
@@ -100,7 +97,7 @@ def publish(
     load_rocrate()
     licensing = decide_licences(subject, terms)
     target = Path(target).absolute()
-    with _new_folder(target) as folder:
+    with new_folder(target, what="a publication") as folder:
         origin = read_origin(subject, store=store, registry=registry)
         publication = Publication(subject=subject, terms=terms, licensing=licensing, origin=origin)
         notes = _fill(folder, publication, registry, destination)
@@ -202,27 +199,3 @@ def _images(folder: Path, subject: Subject) -> dict[str, bytes]:
     if picture.is_file():
         images["Lineage"] = picture.read_bytes()
     return images
-
-
-@contextmanager
-def _new_folder(target: Path) -> Iterator[Path]:
-    """Yield a folder that becomes `target` when all went well, and goes otherwise."""
-    if target.exists() or target.is_symlink():
-        raise InputError(f"{target} is there already, and a publication is never written over: give another name")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    except OSError as error:
-        raise StoreError(f"cannot make {target} ({error.strerror}): choose a writable place") from error
-    try:
-        yield folder
-        mask = os.umask(0o077)
-        os.umask(mask)
-        folder.chmod(0o777 & ~mask)
-        folder.rename(target)
-    except StoreError:
-        raise  # it is about what was read
-    except OSError as error:
-        raise StoreError(f"cannot write {target} ({error.strerror or error}): make room or choose another") from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
