@@ -161,7 +161,7 @@ def foreign(path: Path) -> None:
     [
         (random_bytes, "is not a Whiteline database, or is damaged: restore a backup"),
         (truncated, "is damaged"),
-        (newer, "has schema version 99, this Whiteline reads up to 2: upgrade"),
+        (newer, "has schema version 99, this Whiteline reads up to 3: upgrade"),
         (foreign, "is a database of another program"),
     ],
 )

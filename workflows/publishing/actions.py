@@ -133,8 +133,11 @@ def _present(crate: Any, names: Sequence[str]) -> list[Any]:
 
 
 def _times(starts: Sequence[str], end: str) -> dict[str, str]:
-    times = {"startTime": min(starts)} if starts else {}
-    # A clock that was set back must not make an action end before it began.
-    if end and (not times or datetime.fromisoformat(end) >= datetime.fromisoformat(times["startTime"])):
-        times["endTime"] = end
-    return times
+    """Return when an action began and ended; no end where a clock that was set back would put it before the start."""
+    if not starts:
+        return {"endTime": end} if end else {}
+    start = min(starts)
+    if not end or datetime.fromisoformat(end) < datetime.fromisoformat(start).replace(microsecond=0):
+        return {"startTime": start}
+    # Cards of models tell the whole second only, which began before the job did.
+    return {"startTime": start, "endTime": max(start, end, key=datetime.fromisoformat)}

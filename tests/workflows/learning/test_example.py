@@ -32,9 +32,10 @@ def test_from_nothing_to_a_prediction_and_back_to_the_file_of_a_structure(tmp_pa
     assert done.returncode == 0, done.stdout + done.stderr
     (found,) = json.loads((tmp_path / "learn" / "CuAg.json").read_text(encoding="utf-8"))["predictions"]
     assert found["id"]
-    tree = done.stdout.rpartition("prediction CuAg Cu K average")[2]
+    tree = done.stdout.rpartition("spectrum CuAg Cu K average, predicted by")[2]
     for words in ("model copper-tuned", "model universal", "dataset copper", "feff.inp (kept)", "structure Cu"):
         assert words in tree
     assert "crystals/copper/" in tree
-    assert "unseen/CuAg.cif (there, the same crystal)" in tree
+    assert "source file unseen/CuAg.cif" in tree
     assert "MISSING" not in tree
+    assert "CHANGED" not in tree
