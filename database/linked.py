@@ -53,7 +53,7 @@ class RecordCondition:
             raise ParameterError("a condition on records needs something to look for: a code, a version, a library …")
 
     def holds_for(self, shared: Mapping[str, Any]) -> bool:
-        """Return whether it holds for the shared part of a record (`ProvenanceRecord.parts`)."""
+        """Return whether it holds for the shared part of a record (`ProvenanceRecord.shared_part`)."""
         versions = shared.get("libraries", {})
         return (
             all(

@@ -86,7 +86,7 @@ class MongoLineage:
             ids = [row["_id"] for row in collection.find(wanted, {"_id": 1})]
             for group in in_portions(ids, _GROUP):
                 rows = list(collection.find({"_id": {"$in": list(group)}}))
-                yield [each for each in self._of_stored(rows) if condition.holds_for(each.record.parts()[1])]
+                yield [each for each in self._of_stored(rows) if condition.holds_for(each.record.shared_part())]
 
     def activities(self) -> Iterator[list[ProvenanceRecord]]:
         """Yield the records of jobs that made no spectrum in groups, those that started first at the front."""

@@ -113,10 +113,10 @@ def pack_record(record: ProvenanceRecord, spectrum_id: str) -> Stored:
         ParameterError: JSON cannot hold it.
     """
     whose = f"the provenance record of document {spectrum_id}" if spectrum_id else "the provenance record of a job"
-    parts = record.parts()
-    own, shared = (json_text(part, what=whose) for part in parts)
+    own_part = record.own_part()
+    own, shared = (json_text(part, what=whose) for part in (own_part, record.shared_part()))
     # Not `record.id`, which would write the shared text anew.
-    identity = record.given_id or record_id(record.started_at, parts[0], shared)
+    identity = record.given_id or record_id(record.started_at, own_part, shared)
     return {
         "spectrum_id": spectrum_id,
         "record_id": identity,

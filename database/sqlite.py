@@ -291,7 +291,7 @@ class SQLiteStore:
         for group in in_portions(subjects, _READ_GROUP):
             with self._reading() as reader:
                 found = list(reader.of_subjects(group))
-            yield from (linked for linked in found if condition.holds_for(linked.record.parts()[1]))
+            yield from (linked for linked in found if condition.holds_for(linked.record.shared_part()))
 
     def mark(self, ids: Sequence[str], reason: str, *, marked_at: str = "") -> int:
         """Mark things as suspect; return how many were not yet for this reason."""

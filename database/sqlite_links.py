@@ -12,6 +12,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from whiteline.database.ancestry import CHECKSUM, is_hexadecimal, known_ids
@@ -30,6 +31,7 @@ _INSERT = "INSERT OR IGNORE INTO links (entity, subject) VALUES (?, ?)"
 _DELETE = "DELETE FROM links WHERE entity = ? AND subject = ?"
 
 
+@lru_cache(maxsize=16384)  # crystals, programs and pseudopotentials come again and again
 def entity_of(text: str) -> bytes:
     """Return the entity of an id: its first bytes, or those of its hash where it is no hexadecimal number.
 
@@ -57,7 +59,7 @@ def context_entity(shared: Mapping[str, Any]) -> bytes:
     """Return the entity of what many records share, whatever the order of its keys and its schema version.
 
     Args:
-        shared: Second of `ProvenanceRecord.parts`.
+        shared: `ProvenanceRecord.shared_part`.
     """
     return content_hash(json.dumps(shared, sort_keys=True, separators=(",", ":")).encode())[:_N_BYTES]
 
@@ -85,7 +87,7 @@ class RecordReader:
         """Return the entity of a context."""
         if context not in self._entities:
             _make_room(self._entities)
-            self._entities[context] = context_entity(self.read("", "", _NOTHING, context).parts()[1])
+            self._entities[context] = context_entity(self.read("", "", _NOTHING, context).shared_part())
         return self._entities[context]
 
     def links(self, spectrum_id: str, row: Sequence[str]) -> set[bytes]:

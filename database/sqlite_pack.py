@@ -185,10 +185,9 @@ class _Packer:
         record = given or minimal_record(document, document.parents)
         if given is None:
             self._made.append(record)  # lives as long as its context is recognised by `id`
-        own, shared = record.parts()
         key = tuple(map(_key_of, _shared_of_record(record)))
-        context = _once(self._contexts, key, lambda: _pack_context(shared, document.id))
-        return _pack_record(record, own, context, document.id)
+        context = _once(self._contexts, key, lambda: _pack_context(record.shared_part(), document.id))
+        return _pack_record(record, context, document.id)
 
     def _described(self, spectrum: Spectrum) -> tuple[Any, ...]:
         # 1 and 1.0, or 0.0 and -0.0, are equal to Python and not as JSON, hence the text.
@@ -261,8 +260,7 @@ def pack_record(record: ProvenanceRecord, spectrum_id: str = "") -> PackedRecord
     Raises:
         ParameterError: JSON cannot hold it.
     """
-    own, shared = record.parts()
-    return _pack_record(record, own, _pack_context(shared, spectrum_id), spectrum_id)
+    return _pack_record(record, _pack_context(record.shared_part(), spectrum_id), spectrum_id)
 
 
 def _pack_context(shared: Mapping[str, Any], spectrum_id: str) -> _Context:
@@ -270,7 +268,8 @@ def _pack_context(shared: Mapping[str, Any], spectrum_id: str) -> _Context:
     return _Context(_share(text), context_entity(shared))
 
 
-def _pack_record(record: ProvenanceRecord, own: Mapping[str, Any], context: _Context, spectrum_id: str) -> PackedRecord:
+def _pack_record(record: ProvenanceRecord, context: _Context, spectrum_id: str) -> PackedRecord:
+    own = record.own_part()
     text = json_text(own, what=_record_of(spectrum_id))
     # Not `record.id`, which would write the shared text anew for each of many records.
     identity = record.given_id or record_id(record.started_at, own, str(context.shared.content))

@@ -36,8 +36,8 @@ def record_id(started_at: str, own: Mapping[str, Any], shared: str) -> str:
 
     Args:
         started_at: Start, as the record has it.
-        own: First of `ProvenanceRecord.parts`.
-        shared: JSON text of the second.
+        own: `ProvenanceRecord.own_part`.
+        shared: JSON text of `ProvenanceRecord.shared_part`.
     """
     text = f"{started_at}\n{_SORTED.encode(own)}\n{_canonical(shared)}"
     return hashlib.sha256(text.encode()).hexdigest()[:_N_ID]
@@ -110,8 +110,7 @@ class ProvenanceRecord:
     @property
     def content_id(self) -> str:
         """The id that the content gives: another than `id` in a record that was edited, or is of schema version 1."""
-        own, shared = self.parts()
-        return record_id(self.started_at, own, json.dumps(shared, allow_nan=False))
+        return record_id(self.started_at, self.own_part(), json.dumps(self.shared_part(), allow_nan=False))
 
     @property
     def parents(self) -> tuple[str, ...]:
@@ -140,14 +139,17 @@ class ProvenanceRecord:
                 yield from named.values()
         yield from self.executables.values()
 
-    def parts(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return what differs from record to record, and what many share, JSON-ready; id and start are in neither."""
-        own = {
-            "used": dict(self.used),
-            "generated": dict(self.generated),
+    def own_part(self) -> dict[str, Any]:
+        """Return what differs from record to record, JSON-ready, but id and start."""
+        return {
+            "used": self.used,
+            "generated": self.generated,
             "timings": dict(self.timings),
             "ended_at": self.ended_at,
         }
+
+    def shared_part(self) -> dict[str, Any]:
+        """Return what is the same for thousands of records, JSON-ready."""
         shared = {
             "schema_version": PROVENANCE_SCHEMA_VERSION,
             "activity": self.activity,
@@ -164,12 +166,12 @@ class ProvenanceRecord:
             "scheduler": dict(self.scheduler),
             "attempts": [dict(attempt) for attempt in self.attempts],
         }
-        return own, {name: value for name, value in shared.items() if value or name not in _SELDOM}
+        return {name: value for name, value in shared.items() if value or name not in _SELDOM}
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready dictionary."""
-        own, shared = self.parts()
-        return {**shared, **own, "started_at": self.started_at, "id": self.id}
+        own = {**self.own_part(), "used": _copied(self.used), "generated": _copied(self.generated)}
+        return {**self.shared_part(), **own, "started_at": self.started_at, "id": self.id}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ProvenanceRecord:
@@ -191,6 +193,10 @@ class ProvenanceRecord:
         rest = {key: value for key, value in values.items() if key in known}
         attempts = tuple(rest.pop("attempts", ()))
         return cls(**{"scheduler": {}, "commit": "", **rest, "attempts": attempts, "given_id": values.get("id", "")})
+
+
+def _copied(things: Things) -> dict[str, dict[str, str]]:
+    return {kind: dict(named) for kind, named in things.items()}
 
 
 _NAMED_IN_VERSION_1 = {
