@@ -206,8 +206,9 @@ def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
 
 def _is_empty(connection: sqlite3.Connection, path: Path, kind: FileKind) -> bool:
     """Return whether the database has no table yet; refuse one with tables of others."""
-    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-    (n_tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    # In one statement: between two, another process may finish making the file, which then looked like somebody else's.
+    sql = "SELECT (SELECT application_id FROM pragma_application_id), (SELECT count(*) FROM sqlite_master)"
+    application_id, n_tables = connection.execute(sql).fetchone()
     if application_id not in (0, kind.application_id) or (application_id == 0 and n_tables):
         raise _foreign(path, kind)
     return bool(application_id == 0)
