@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from math import ceil
 
 from results_files import load
 
@@ -48,6 +49,6 @@ def aiida() -> str:
     return (
         f"{r['n_calculations']:,} FEFF calculations with their {r['n_averages']} averages, {r['n_nodes']:,} nodes and "
         f"{r['n_links']:,} links, are an archive of {r['archive_bytes'] / 1e6:.1f} MB within "
-        f"{r['export_seconds']:.0f} s, and in a profile within {r['to_profile_seconds']:.0f} s; AiiDA's own import of "
-        f"that archive takes {r['import_seconds']:.0f} s."
+        f"{ceil(r['export_seconds'])} s, and in a profile within {ceil(r['to_profile_seconds'])} s; AiiDA's own import of "
+        f"that archive takes {ceil(r['import_seconds'])} s."
     )
