@@ -46,9 +46,9 @@ def reruns() -> str:
 def aiida() -> str:
     """Return how long an export to AiiDA takes and what is in it."""
     r = load("aiida_export")
+    export, profile, taken = (ceil(r[f"{name}_seconds"]) for name in ("export", "to_profile", "import"))
     return (
         f"{r['n_calculations']:,} FEFF calculations with their {r['n_averages']} averages, {r['n_nodes']:,} nodes and "
-        f"{r['n_links']:,} links, are an archive of {r['archive_bytes'] / 1e6:.1f} MB within "
-        f"{ceil(r['export_seconds'])} s, and in a profile within {ceil(r['to_profile_seconds'])} s; AiiDA's own import of "
-        f"that archive takes {ceil(r['import_seconds'])} s."
+        f"{r['n_links']:,} links, are an archive of {r['archive_bytes'] / 1e6:.1f} MB within {export} s, and in a profile "
+        f"within {profile} s; AiiDA's own import of that archive takes {taken} s."
     )
