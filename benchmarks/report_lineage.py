@@ -49,6 +49,6 @@ def aiida() -> str:
     export, profile, taken = (ceil(r[f"{name}_seconds"]) for name in ("export", "to_profile", "import"))
     return (
         f"{r['n_calculations']:,} FEFF calculations with their {r['n_averages']} averages, {r['n_nodes']:,} nodes and "
-        f"{r['n_links']:,} links, are an archive of {r['archive_bytes'] / 1e6:.1f} MB within {export} s, and in a profile "
-        f"within {profile} s; AiiDA's own import of that archive takes {taken} s."
+        f"{r['n_links']:,} links, are an archive of {r['archive_bytes'] / 1e6:.1f} MB within {export} s, and in a "
+        f"profile within {profile} s; AiiDA's own import of that archive takes {taken} s."
     )
