@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from whiteline import __version__
 from whiteline.database.administration.archive_format import (
     ACTIVITIES,
     MANIFEST,
@@ -23,8 +24,11 @@ from whiteline.database.administration.archive_format import (
     part_name,
 )
 from whiteline.database.administration.checksums import canonical_json, sha256
-from whiteline.database.administration.entries import Activity, Entry
+from whiteline.database.administration.entries import Activity, Entry, TallyResult
+from whiteline.database.documents import SPECTRUM_SCHEMA_VERSION as DOCUMENT_VERSION
 from whiteline.database.linked import Mark
+from whiteline.provenance import PROVENANCE_SCHEMA_VERSION
+from whiteline.spectrum import SPECTRUM_SCHEMA_VERSION
 
 __all__ = ["ArchiveWriter"]
 
@@ -89,6 +93,32 @@ class ArchiveWriter:
             self._add(part_name(kind, self.n_parts), content)
         self.n_parts += 1
         self._part = _Part()
+
+    def describe(self, tally: TallyResult, *, created_at: str, source: str, revision: int) -> Manifest:
+        """Return the manifest of what has been written.
+
+        Args:
+            tally: Counts and digests of what was written.
+            created_at: When the backup was begun: ISO 8601, UTC.
+            source: Address of the store.
+            revision: Newest revision of the store when it was begun.
+        """
+        return Manifest(
+            created_at=created_at,
+            source=source,
+            revision=revision,
+            whiteline=__version__,
+            schema_versions={
+                "document": DOCUMENT_VERSION,
+                "spectrum": SPECTRUM_SCHEMA_VERSION,
+                "record": PROVENANCE_SCHEMA_VERSION,
+            },
+            n_parts=self.n_parts,
+            n_structures=self.n_structures,
+            n_blobs=self.n_blobs,
+            tally=tally,
+            members=dict(self.members),
+        )
 
     def finish(self, manifest: Manifest) -> str:
         """Write the manifest, end the tar file, and return the checksum of the manifest."""

@@ -16,10 +16,8 @@ from whiteline.database.administration.archive_writer import ArchiveWriter
 from whiteline.database.administration.copying import CopyReport, copy
 from whiteline.database.administration.entries import EVERYTHING, OnProgress, StoreSource, Tally
 from whiteline.database.administration.verification import verify_archive
-from whiteline.database.documents import SPECTRUM_SCHEMA_VERSION as DOCUMENT_VERSION
 from whiteline.errors import CorruptStoreError, ParameterError, StoreError
-from whiteline.provenance import PROVENANCE_SCHEMA_VERSION, utc_now
-from whiteline.spectrum import SPECTRUM_SCHEMA_VERSION
+from whiteline.provenance import utc_now
 
 if TYPE_CHECKING:
     from whiteline.database.store import SpectrumStore
@@ -59,8 +57,6 @@ def backup(store: SpectrumStore, path: str | Path, *, on_progress: OnProgress | 
         ParameterError: The name does not end in `.tar`.
         StoreError: The file is there already or cannot be written, or the store cannot be read.
     """
-    from whiteline import __version__
-
     target = Path(path).expanduser().absolute()
     if target.suffix != ".tar":
         raise ParameterError(f"a backup is a tar file: expected a name such as spectra-2026-11.tar, got {path}")
@@ -81,22 +77,7 @@ def backup(store: SpectrumStore, path: str | Path, *, on_progress: OnProgress | 
             tally.add_activity(activity)
         for each, mark in sorted(marks.items()):
             tally.add_mark(each, mark)
-        manifest = Manifest(
-            created_at=created_at,
-            source=store.address,
-            revision=revision,
-            whiteline=__version__,
-            schema_versions={
-                "document": DOCUMENT_VERSION,
-                "spectrum": SPECTRUM_SCHEMA_VERSION,
-                "record": PROVENANCE_SCHEMA_VERSION,
-            },
-            n_parts=writer.n_parts,
-            n_structures=writer.n_structures,
-            n_blobs=writer.n_blobs,
-            tally=tally.result,
-            members=dict(writer.members),
-        )
+        manifest = writer.describe(tally.result, created_at=created_at, source=store.address, revision=revision)
         checksum = writer.finish(manifest)
     return BackupReport(target, target.stat().st_size, checksum, manifest)
 

@@ -10,14 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from whiteline import __version__
-from whiteline.database.administration.archive_format import Manifest
 from whiteline.database.administration.archive_writer import ArchiveWriter
 from whiteline.database.administration.entries import Entry, Tally, Unreadable, read_entry
-from whiteline.database.documents import SPECTRUM_SCHEMA_VERSION as DOCUMENT_VERSION
 from whiteline.errors import CorruptStoreError
-from whiteline.provenance import PROVENANCE_SCHEMA_VERSION
-from whiteline.spectrum import SPECTRUM_SCHEMA_VERSION
 from whiteline.workflows.kept_files import may_be_kept
 
 if TYPE_CHECKING:
@@ -50,24 +45,7 @@ def write_store(path: Path, store: SpectrumStore, spectra: Iterable[str], *, cre
             writer.add(entry)
             tally.add(entry)
         writer.end_part()
-        writer.finish(
-            Manifest(
-                created_at=created,
-                source="a publication",
-                revision=0,
-                whiteline=__version__,
-                schema_versions={
-                    "document": DOCUMENT_VERSION,
-                    "spectrum": SPECTRUM_SCHEMA_VERSION,
-                    "record": PROVENANCE_SCHEMA_VERSION,
-                },
-                n_parts=writer.n_parts,
-                n_structures=writer.n_structures,
-                n_blobs=writer.n_blobs,
-                tally=tally.result,
-                members=dict(writer.members),
-            )
-        )
+        writer.finish(writer.describe(tally.result, created_at=created, source="a publication", revision=0))
     return tally.result.n_spectra
 
 
