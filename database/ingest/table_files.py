@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +20,7 @@ from whiteline.database.ingest.table_description import TableDescription, load_d
 from whiteline.database.tables import load_pyarrow
 from whiteline.edges import Edge, edge_energy
 from whiteline.errors import InputError, ParseError
+from whiteline.provenance import file_checksum
 from whiteline.spectrum import Spectrum
 from whiteline.status import Check, Status
 from whiteline.units import MBARN_PER_A2
@@ -75,7 +75,7 @@ class TableReader:
             description = _fitting(path, names, load_descriptions(self._own))
             _check_size(path, description.needed, options.limits)
             structures = _Structures(path, description, options)
-            inputs = {str(path): _checksum(path), **structures.inputs}
+            inputs = {str(path): file_checksum(path), **structures.inputs}
             number = 0
             batches = file.iter_batches(batch_size=_BATCH, columns=sorted(description.needed))
             while True:
@@ -294,7 +294,7 @@ class _Structures:
         if not isinstance(data, dict):
             raise ParseError(f"{path}: expected a JSON object of structures by material")
         self._source, self._data = str(path), data
-        self.inputs = {str(path): _checksum(path)}
+        self.inputs = {str(path): file_checksum(path)}
         # Rows of one material mostly follow one another.
         self._read = lru_cache(maxsize=32)(self._structure)
 
@@ -348,8 +348,3 @@ def _check_unpacked(size: int, path: Path, limits: Limits) -> None:
 
 def _damaged(path: Path, error: BaseException | str) -> ParseError:
     return ParseError(f"{path} is no whole Parquet file ({str(error)[:120]}): copy it again")
-
-
-def _checksum(path: Path) -> str:
-    with path.open("rb") as file:
-        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"

@@ -9,13 +9,12 @@ from whiteline.calculators.interface import Outcome
 from whiteline.database.documents import SpectrumDocument
 from whiteline.database.store import SpectrumStore
 from whiteline.errors import InputError, ParseError, StoreError
-from whiteline.provenance import Kind, ProvenanceRecord, utc_now
+from whiteline.provenance import Kind, ProvenanceRecord, file_checksum, utc_now
 from whiteline.settings import Settings
 from whiteline.status import Status
 from whiteline.workflows.benchmark.definition import Benchmark
 from whiteline.workflows.benchmark.outputs import (
     FoundOutputs,
-    file_checksum,
     find_foreign_outputs,
     find_own_outputs,
     site_identity,

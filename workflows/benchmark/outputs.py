@@ -17,7 +17,7 @@ from whiteline.absorber import Absorber, find_absorbers
 from whiteline.calculators.interface import Calculator, Outcome
 from whiteline.errors import WhitelineError
 from whiteline.fingerprint import calculation_id
-from whiteline.provenance import content_checksum
+from whiteline.provenance import file_checksum
 from whiteline.settings import Settings
 from whiteline.status import Check, Status
 from whiteline.structures import NamedStructure
@@ -30,7 +30,6 @@ from whiteline.workflows.site_file import SITE_FILE, SiteFile, read_site_file
 __all__ = [
     "FoundOutputs",
     "changed_inputs",
-    "file_checksum",
     "find_foreign_outputs",
     "find_own_outputs",
     "has_outputs",
@@ -239,8 +238,3 @@ def _text(path: Path) -> str:
 def site_identity(absorber: Absorber, code: str, parameters: Mapping[str, Any]) -> str:
     """Return the identity of a site calculation from all that is known to decide it."""
     return calculation_id(absorber.site_id, edge=absorber.edge, code=code, parameters=parameters)
-
-
-def file_checksum(path: Path) -> str:
-    """Return the checksum of a file as site files and provenance records have it."""
-    return content_checksum(path.read_bytes())
